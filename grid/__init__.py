@@ -1,0 +1,1 @@
+"""The vocabulary and the plant: units, telemetry, clock, assets, market, simulator, drivers."""

@@ -1,0 +1,1 @@
+"""Pure decisions: guardrails, the response and trading policies, the arbiter, the limits."""

@@ -1,0 +1,45 @@
+"""Who acts. The wiring binds a principal to each connection; no tool argument can name one."""
+
+from dataclasses import dataclass
+
+SCOPE_READ = "grid:read"
+SCOPE_DISPATCH = "grid:dispatch"
+SCOPE_APPROVE = "grid:approve"
+
+PRIORITY_TRADING = 10
+PRIORITY_RESPONSE = 20
+PRIORITY_PERSON = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The identity behind one connection.
+
+    Attributes:
+        subject: e.g. ``supervisor:response``, ``local:ana``, ``operator:ana``.
+        scopes: out of ``grid:read``, ``grid:dispatch``, ``grid:approve``.
+        priority: rank of its proposals in the arbiter; higher wins.
+    """
+
+    subject: str
+    scopes: frozenset[str]
+    priority: int
+
+    @property
+    def autonomous(self) -> bool:
+        """True for the supervisor's own loops, which the stricter rules bind."""
+        return self.subject.startswith("supervisor:")
+
+
+RESPONSE = Principal("supervisor:response", frozenset({SCOPE_READ, SCOPE_DISPATCH}), PRIORITY_RESPONSE)
+TRADING = Principal("supervisor:trading", frozenset({SCOPE_READ, SCOPE_DISPATCH}), PRIORITY_TRADING)
+
+
+def local_principal(user: str) -> Principal:
+    """The person at this machine: may read and dispatch, never approve."""
+    return Principal(f"local:{user}", frozenset({SCOPE_READ, SCOPE_DISPATCH}), PRIORITY_PERSON)
+
+
+def operator_principal(name: str) -> Principal:
+    """A duty operator: the only kind of principal that may approve."""
+    return Principal(f"operator:{name}", frozenset({SCOPE_READ, SCOPE_APPROVE}), PRIORITY_PERSON)
