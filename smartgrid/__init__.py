@@ -1,0 +1,1 @@
+"""SmartGrid-AI: what people type and import. This module imports nothing."""

@@ -1,0 +1,13 @@
+"""Errors that the command line shows as one line, without a traceback."""
+
+
+class SmartGridError(Exception):
+    """Something the user can mend; the text says what and how."""
+
+
+class SettingsError(SmartGridError):
+    """A setting is wrong; the text names the field, the value and the fix."""
+
+
+class ScenarioError(SmartGridError):
+    """A day cannot be run as asked (no such day, nothing to train on)."""
