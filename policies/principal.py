@@ -28,7 +28,12 @@ class Principal:
     @property
     def autonomous(self) -> bool:
         """True for the supervisor's own loops, which the stricter rules bind."""
-        return self.subject.startswith("supervisor:")
+        return is_autonomous(self.subject)
+
+
+def is_autonomous(subject: str) -> bool:
+    """True for a subject of the supervisor's own loops."""
+    return subject.startswith("supervisor:")
 
 
 RESPONSE = Principal("supervisor:response", frozenset({SCOPE_READ, SCOPE_DISPATCH}), PRIORITY_RESPONSE)
