@@ -77,8 +77,9 @@ class BatteryState:
     def step(self, spec: BatterySpec, setpoint_kw: float, duration_s: float) -> "BatteryState":
         """The state after trying to hold ``setpoint_kw`` for ``duration_s``.
 
-        The power moves to the setpoint within its ramp and stays within power and SoC bounds,
-        so what was done may be less than what was asked: read ``power_kw``.
+        The power moves to the setpoint within its ramp and stays within power and SoC bounds
+        (which outrank the ramp), so what was done may be less than what was asked: read
+        ``power_kw``.
         """
         reach_kw = spec.ramp_kw_per_s * duration_s
         ramped_kw = min(max(setpoint_kw, self.power_kw - reach_kw), self.power_kw + reach_kw)
@@ -87,9 +88,10 @@ class BatteryState:
         meter_kwh = energy_kwh(power_kw, duration_s)
         eta = spec.one_way_efficiency
         cell_kwh = meter_kwh / eta if meter_kwh > 0 else meter_kwh * eta
-        soc_kwh = min(
-            max(self.soc_kwh - cell_kwh, spec.soc_min * spec.energy_kwh), spec.soc_max * spec.energy_kwh
-        )
+        # Only rounding can pass a bound here; a battery that starts outside its bounds keeps its energy.
+        lowest_kwh = min(self.soc_kwh, spec.soc_min * spec.energy_kwh)
+        highest_kwh = max(self.soc_kwh, spec.soc_max * spec.energy_kwh)
+        soc_kwh = min(max(self.soc_kwh - cell_kwh, lowest_kwh), highest_kwh)
         return replace(
             self,
             soc_kwh=soc_kwh,

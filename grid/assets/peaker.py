@@ -66,12 +66,14 @@ class PeakerState:
     def step(self, spec: PeakerSpec, setpoint_kw: float, duration_s: float) -> "PeakerState":
         """The state after trying to hold ``setpoint_kw`` for ``duration_s``.
 
-        A setpoint below half the minimum load asks it to be off. A stop before the minimum up
-        time keeps it at minimum load; a start before the minimum down time does nothing.
+        A setpoint below half the minimum load asks it to be off: it unloads to its minimum by
+        its ramp and then stops. A stop before the minimum up time keeps it at minimum load; a
+        start before the minimum down time does nothing.
         """
         wants_on = setpoint_kw >= spec.min_power_kw / 2 and setpoint_kw > 0
         if self.on:
-            on = wants_on or self.must_run(spec)
+            unloading = self.power_kw - spec.ramp_kw_per_s * duration_s > spec.min_power_kw
+            on = wants_on or self.must_run(spec) or unloading
         else:
             on = wants_on and self.may_start(spec)
         started = on and not self.on
