@@ -57,7 +57,7 @@ def _draw_one(rng: np.random.Generator) -> Disturbance:
                 duration_s=rng.uniform(0.5, 2.0) * hour_s,
                 onset_s=rng.uniform(600.0, 1500.0),
                 recovery_s=rng.uniform(900.0, 2700.0),
-                depth=rng.uniform(0.25, 0.5),
+                depth=rng.uniform(0.2, 0.4),
             )
         case "load_step":
             return Disturbance(

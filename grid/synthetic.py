@@ -22,7 +22,7 @@ from grid.weather import clearness, wander, wind_output
 Array = NDArray[np.float64]
 
 SITE_TZ = "America/Los_Angeles"
-SOLAR_RATED_KW = 42_000.0
+SOLAR_RATED_KW = 45_000.0
 WIND_RATED_KW = 20_000.0
 MEAN_LOAD_KW = 80_000.0
 FINE_STEP_S = 5.0
@@ -37,7 +37,7 @@ _YEARS = 60
 _STREAM = 0x5EED
 _LOAD_BY_HOUR = (
     (0.0, 0.78), (3.0, 0.70), (5.0, 0.74), (7.5, 0.95), (10.0, 1.03), (13.0, 1.07),
-    (16.0, 1.14), (18.5, 1.26), (20.0, 1.22), (22.0, 0.97), (24.0, 0.78),
+    (16.0, 1.14), (18.5, 1.28), (20.0, 1.25), (22.0, 0.97), (24.0, 0.78),
 )  # fmt: skip
 _WEEKEND_SHARE = 0.93
 

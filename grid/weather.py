@@ -30,8 +30,8 @@ def clearness(rng: np.random.Generator, n: int, step_s: float) -> Array:
     cloudiness = rng.normal(-1.1, 0.9)
     latent = (
         cloudiness
-        + 0.6 * wander(rng, n, 2.5 * 3600.0, step_s)
-        + 0.3 * wander(rng, n, 1800.0, step_s)
+        + 0.5 * wander(rng, n, 2.5 * 3600.0, step_s)
+        + 0.2 * wander(rng, n, 1800.0, step_s)
         + 0.12 * wander(rng, n, 240.0, step_s)
     )
     return 1.0 - 0.7 / (1.0 + np.exp(-2.0 * latent))
@@ -43,7 +43,7 @@ def wind_output(rng: np.random.Generator, n: int, step_s: float) -> Array:
     speed = (
         mean_m_per_s
         + 1.5 * wander(rng, n, 6 * 3600.0, step_s)
-        + 0.55 * wander(rng, n, 2400.0, step_s)
+        + 0.45 * wander(rng, n, 2400.0, step_s)
         + 0.15 * wander(rng, n, 120.0, step_s)
     )
     return np.asarray(1.0 / (1.0 + np.exp(-(speed - 8.5) / 1.4)))
