@@ -125,14 +125,15 @@ def peaker_starts(case: Setpoint) -> Finding | None:
 
 
 def peaker_ramp(case: Setpoint) -> Finding | None:
-    """How far a running peaker's power may move; a start begins at the minimum load."""
-    if case.power_kw <= 0:
+    """How far the power may move: a start begins at the minimum load, a stop unloads down to it first."""
+    spec, peaker = case.limits.peaker, case.state.peaker
+    now_kw = peaker.power_kw if peaker.on else spec.min_power_kw
+    reach_kw = spec.ramp_kw_per_s * case.state.interval_s
+    unloads = peaker.on and now_kw - reach_kw > spec.min_power_kw
+    if case.power_kw <= 0 and not unloads:
         return None
-    now_kw = case.state.peaker.power_kw if case.state.peaker.on else case.limits.peaker.min_power_kw
-    reach_kw = case.limits.peaker.ramp_kw_per_s * case.state.interval_s
     quote = (
-        f"peaker.ramp_kw_per_s = {case.limits.peaker.ramp_kw_per_s:.1f}: "
-        f"{now_kw:.1f} kW now, {case.power_kw:.1f} kW asked"
+        f"peaker.ramp_kw_per_s = {spec.ramp_kw_per_s:.1f}: {now_kw:.1f} kW now, {case.power_kw:.1f} kW asked"
     )
     return _within("peaker_ramp", quote, case.power_kw, (now_kw - reach_kw, now_kw + reach_kw))
 
