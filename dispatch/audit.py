@@ -134,9 +134,10 @@ class AuditTrail:
             return f"entry {seq} is missing"
         if row.previous_hash != previous:
             return f"entry {seq} does not follow the one before it"
-        if row.hash != _entry_hash(seq, row.at_text, row.kind, row.actor, row.payload, previous):
+        content = (row.at_text, row.kind, row.actor, row.payload)
+        if row.hash != _entry_hash(seq, *map(str, content), previous):
             return f"entry {seq} was changed"
-        if not hmac.compare_digest(self._sign(seq, row.hash), str(row.signature)):
+        if not self._signed(seq, row.hash, str(row.signature)):
             return f"entry {seq} was not signed with the key of this ledger"
         return ""
 
@@ -151,7 +152,7 @@ class AuditTrail:
                     False, count, None, f"line {number} of {self._head_file.name} is unreadable"
                 )
             head = Head(int(parts[0]), parts[1], parts[2])
-            if not hmac.compare_digest(self._sign(head.count, head.hash), head.signature):
+            if not self._signed(head.count, head.hash, head.signature):
                 problem = f"line {number} of {self._head_file.name} has a wrong signature"
                 return AuditReport(False, count, None, problem)
             if head.count > count:
@@ -162,6 +163,9 @@ class AuditTrail:
             if hashes[head.count] != head.hash:
                 return AuditReport(False, count, head.count, f"entry {head.count} differs from the head file")
         return AuditReport(True, count)
+
+    def _signed(self, seq: int, digest: str, signature: str) -> bool:
+        return hmac.compare_digest(self._sign(seq, digest).encode(), signature.encode())
 
     def _sign(self, seq: int, digest: str) -> str:
         return hmac.new(self._key, f"{seq}:{digest}".encode(), hashlib.sha256).hexdigest()

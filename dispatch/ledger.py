@@ -71,9 +71,12 @@ class Ledger:
             yield connection
 
     def verify_audit(self) -> AuditReport:
-        """Compare audit chain, signatures and head file."""
-        with self.reading() as connection:
-            return self._trail.verify(connection)
+        """Compare audit chain, signatures and head file; an unreadable chain is broken too."""
+        try:
+            with self.reading() as connection:
+                return self._trail.verify(connection)
+        except DatabaseError as error:
+            return AuditReport(False, 0, None, f"{self.path.name} cannot be read: {error.orig}")
 
     def close(self) -> None:
         """Close all connections."""
