@@ -1,0 +1,1 @@
+"""The series pipeline: messages, stream, features, model, forecasts, stores."""

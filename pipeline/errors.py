@@ -1,0 +1,37 @@
+"""What can go wrong in the pipeline; each text names the field, its value and the fix."""
+
+
+class PipelineError(ValueError):
+    """Any error of this package."""
+
+
+class StoreError(PipelineError):
+    """The series store is absent, of another version, or opened for reading only."""
+
+
+class MessageError(PipelineError):
+    """A message cannot be used; ``reason`` says why. It belongs on the dead-letter topic.
+
+    Attributes:
+        reason: ``undecodable``, ``schema``, ``non_finite``, ``naive_time`` or ``conflict``.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class FeatureError(PipelineError):
+    """The features cannot be computed as asked: correct the argument."""
+
+
+class TrainingError(PipelineError):
+    """There is too little to learn from: give more, or longer, series."""
+
+
+class ModelError(PipelineError):
+    """A model cannot be loaded or does not fit this stream: train it again with ``smartgrid train``."""
+
+
+class BacktestError(PipelineError):
+    """A backtest cannot be run as asked: correct the split, or give more data."""
