@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from dispatch.audit import AuditReport, AuditTrail, Head
@@ -56,13 +56,23 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Generator[Transaction]:
-        """A writing transaction: committed at the end, undone by an exception."""
-        with self._engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection:
-            with connection.begin():
-                transaction = Transaction(connection, self._trail)
-                yield transaction
-            if transaction.head is not None:
-                self._trail.publish(transaction.head)
+        """A writing transaction: committed at the end, undone by an exception.
+
+        Raises:
+            LedgerError: when the database stays locked, the disk is full, or it cannot be written.
+        """
+        try:
+            with self._engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection:
+                with connection.begin():
+                    transaction = Transaction(connection, self._trail)
+                    yield transaction
+                if transaction.head is not None:
+                    self._trail.publish(transaction.head)
+        except OperationalError as error:
+            raise LedgerError(
+                f"{self.path}: cannot be written ({error.orig}); nothing was recorded. Look for a process "
+                "that holds it, a full disk or missing rights"
+            ) from error
 
     @contextmanager
     def reading(self) -> Generator[Connection]:

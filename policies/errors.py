@@ -1,5 +1,9 @@
-"""What can go wrong before a decision is made: limits that cannot be used."""
+"""What can go wrong before a decision is made."""
 
 
-class LimitsError(ValueError):
+class PolicyError(ValueError):
+    """Any error of this package."""
+
+
+class LimitsError(PolicyError):
     """The limits file cannot be used; the message names the file, the field, its value and the fix."""
