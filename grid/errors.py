@@ -15,3 +15,7 @@ class PriceModelError(GridError):
 
 class PlantError(GridError):
     """The plant cannot start or take a setpoint as given: correct the argument."""
+
+
+class AccountsError(GridError):
+    """A day's accounts cannot be made of what was given, or contradict themselves."""
