@@ -33,6 +33,13 @@ class GridView:
         price_usd_per_mwh: real-time price of the coming interval; None when missing.
         prices_ahead: known day-ahead prices as (interval start, price), from ``now`` on.
         ramp_limit_kw: change in 30 minutes above which the penalty starts.
+        day_end: when the local day ends, and with it the accounts: stored energy is settled and both
+            assets stand still after it; None plans 12 hours without an end.
+        outlook_kw: expected native net load of the coming intervals, the first at ``now``, from what
+            is typical of the time of day and from day-ahead prices; may end early or be empty.
+        settlement_price_usd_per_mwh: the day's expected mean real-time price (known ones so far,
+            day-ahead ones from there on), at which missing energy is bought back; None when unknown.
+        peaker_start_pending: a start has been asked for and is not decided yet.
     """
 
     now: datetime
@@ -53,6 +60,10 @@ class GridView:
     price_usd_per_mwh: float | None
     prices_ahead: tuple[tuple[datetime, float], ...]
     ramp_limit_kw: float
+    day_end: datetime | None = None
+    outlook_kw: tuple[float | None, ...] = ()
+    settlement_price_usd_per_mwh: float | None = None
+    peaker_start_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

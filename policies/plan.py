@@ -1,0 +1,188 @@
+"""The rolling plan of battery and peaker: a linear program over what the view lets one expect.
+
+It weighs in one sum what both loops care about: energy at its expected price, wear, fuel, the day's
+cycles and settlement, and the expected ramp penalty of the metered net load. The penalty is expected
+over the forecast band, not its mean: with P10, P50 and P90 weighed 0.3, 0.4 and 0.3 (Swanson's rule)
+it is convex and piecewise linear in the change, so the program stays linear. Only the first step of a
+plan is ever acted on; the next view makes a new one.
+
+It is a pure function of the view. Both loops call it, so that they act on one plan, each with its part:
+trading moves the battery along it, response bounds the coming interval and starts the peaker.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array, eye_array, hstack, vstack
+
+from grid.market import RAMP_PENALTY_USD_PER_KWH
+from grid.units import KW_PER_MW
+from policies.errors import PlanError
+from policies.horizon import Array, Grid, Outlook
+from policies.view import GridView
+
+_BLOCKS = ("charge", "discharge", "stored", "gas", "free", "up1", "up2", "up3", "down1", "down2", "down3")
+_SLOPES = (0.3, 0.7, 1.0)
+"""Odds that a change beyond the first, second and third kink is penalised."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An expected course.
+
+    Attributes:
+        outlook: what it rests on.
+        battery_kw, peaker_kw: power at each step, positive injects.
+        stored_kwh: at each step's end.
+        penalty_usd: expected ramp penalty over the horizon.
+        cost_usd: expected cost over the horizon: penalty less energy profit.
+    """
+
+    outlook: Outlook
+    battery_kw: Array
+    peaker_kw: Array
+    stored_kwh: Array
+    penalty_usd: float
+    cost_usd: float
+
+
+def make_plan(view: GridView, outlook: Outlook, gas_low_kw: Array, gas_high_kw: Array) -> Plan:
+    """The plan of least expected cost.
+
+    Args:
+        view: the state.
+        outlook: what to expect.
+        gas_low_kw, gas_high_kw: the peaker's range at each step.
+
+    Raises:
+        PlanError: if the solver finds none, which finite inputs cannot cause.
+    """
+    columns = _Columns(outlook.grid)
+    low, high = columns.bounds(view, outlook, gas_low_kw, gas_high_kw)
+    costs = columns.costs(view, outlook)
+    left_kwh = max(0.0, view.battery.max_cycles_per_day - view.cycles_today) * view.battery.energy_kwh
+    right = _right_hand_side(view, outlook)
+    matrix = _matrix(outlook.grid, view.battery.one_way_efficiency)
+    least = np.concatenate((right, [-np.inf, view.battery.initial_soc * view.battery.energy_kwh]))
+    most = np.concatenate((right, [left_kwh, np.inf]))
+    solved = milp(costs, constraints=LinearConstraint(matrix, least, most), bounds=Bounds(low, high))
+    if solved.x is None:
+        raise PlanError(f"plan at {view.now.isoformat()}: {solved.message}")
+    part = columns.part
+    penalties = sum(float(part(costs, name) @ part(solved.x, name)) for name in _BLOCKS[5:])
+    return Plan(
+        outlook=outlook,
+        battery_kw=part(solved.x, "discharge") - part(solved.x, "charge"),
+        peaker_kw=part(solved.x, "gas"),
+        stored_kwh=part(solved.x, "stored"),
+        penalty_usd=penalties,
+        cost_usd=float(solved.fun),
+    )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Blocks of one column per step, and the energy missing at the end as the last column."""
+
+    grid: Grid
+
+    @property
+    def size(self) -> int:
+        return len(_BLOCKS) * self.grid.steps + 1
+
+    def part(self, vector: Array, name: str) -> Array:
+        """The view of one block."""
+        at = _BLOCKS.index(name) * self.grid.steps
+        return vector[at : at + self.grid.steps]
+
+    def costs(self, view: GridView, outlook: Outlook) -> Array:
+        per_kw = self.grid.hours / KW_PER_MW
+        price = outlook.price_usd_per_mwh
+        costs = np.zeros(self.size)
+        self.part(costs, "charge")[:] = price * per_kw
+        self.part(costs, "discharge")[:] = (view.battery.wear_usd_per_mwh - price) * per_kw
+        self.part(costs, "gas")[:] = (view.peaker.running_usd_per_mwh - price) * per_kw
+        for side in ("up", "down"):
+            for k, slope in enumerate(_SLOPES, start=1):
+                self.part(costs, f"{side}{k}")[:] = slope * RAMP_PENALTY_USD_PER_KWH * self.grid.hours
+        costs[-1] = outlook.settlement_usd_per_mwh / view.battery.one_way_efficiency / KW_PER_MW
+        return costs
+
+    def bounds(
+        self, view: GridView, outlook: Outlook, gas_low_kw: Array, gas_high_kw: Array
+    ) -> tuple[Array, Array]:
+        low, high = np.zeros(self.size), np.full(self.size, np.inf)
+        spec, acting = view.battery, self.grid.steps - self.grid.idle
+        for name in ("charge", "discharge"):
+            self.part(high, name)[:acting] = spec.power_kw
+            self.part(high, name)[acting:] = 0.0
+        # A battery that stands outside its bounds may stay there, but not move further out.
+        self.part(low, "stored")[:] = min(spec.soc_min * spec.energy_kwh, view.soc_kwh)
+        self.part(high, "stored")[:] = max(spec.soc_max * spec.energy_kwh, view.soc_kwh)
+        self.part(low, "gas")[:acting] = gas_low_kw[:acting]
+        self.part(high, "gas")[:acting] = gas_high_kw[:acting]
+        self.part(high, "gas")[acting:] = 0.0
+        below, above = (
+            np.minimum(side, 0.95 * view.ramp_limit_kw) for side in (outlook.below_kw, outlook.above_kw)
+        )
+        self.part(low, "free")[:] = below - view.ramp_limit_kw
+        self.part(high, "free")[:] = view.ramp_limit_kw - above
+        for name, width in (("up1", above), ("up2", below), ("down1", below), ("down2", above)):
+            self.part(high, name)[:] = width
+        unknown = np.isnan(outlook.change_kw)
+        self.part(low, "free")[unknown], self.part(high, "free")[unknown] = -np.inf, np.inf
+        return low, high
+
+
+def injected_before_kw(view: GridView, steps: int) -> Array:
+    """What the assets injected in each of the last ``steps`` intervals; 0 where a meter has a gap."""
+    pairs = list(zip(view.native_kw, view.metered_kw, strict=True))[-steps:]
+    injected = [0.0 if None in pair else _difference(*pair) for pair in pairs]
+    return np.array([0.0] * (steps - len(injected)) + injected)
+
+
+def _difference(native_kw: float | None, metered_kw: float | None) -> float:
+    return 0.0 if native_kw is None or metered_kw is None else native_kw - metered_kw
+
+
+def _right_hand_side(view: GridView, outlook: Outlook) -> Array:
+    """Of the storage rows, then of the ramp rows."""
+    storage = np.zeros(outlook.grid.steps)
+    storage[0] = view.soc_kwh
+    ramps = np.nan_to_num(outlook.change_kw)
+    window = min(outlook.grid.window, outlook.grid.fine)
+    if window:
+        ramps[:window] += injected_before_kw(view, outlook.grid.window)[:window]
+    return np.concatenate((storage, ramps))
+
+
+@lru_cache(maxsize=512)
+def _matrix(grid: Grid, eta: float) -> csr_array:
+    """Rows of storage, ramps, cycles and missing energy; it changes with the horizon's shape alone.
+
+    Ramp rows: free + up1 + up2 + up3 − down1 − down2 − down3 + moved injection = change of native.
+    """
+    k, one = grid.steps, csr_array(eye_array(grid.steps))
+    hours = csr_array(one.multiply(grid.hours))
+    none, column = csr_array((k, k)), csr_array((k, 1))
+    step = one - csr_array(eye_array(k, k, k=-1))
+    moved = _moved(grid)
+    storage = [eta * hours * -1.0, hours * (1.0 / eta), step, *[none] * 8, column]
+    ramps = [-1.0 * moved, moved, none, moved, one, one, one, one, -1.0 * one, -1.0 * one, -1.0 * one, column]
+    flat = csr_array((1, k))
+    cycles = [flat, csr_array((grid.hours / eta).reshape(1, k)), *[flat] * 9, csr_array((1, 1))]
+    missing = [flat, flat, csr_array(eye_array(1, k, k=k - 1)), *[flat] * 8, csr_array(eye_array(1, 1))]
+    return csr_array(vstack([hstack(row) for row in (storage, ramps, cycles, missing)]))
+
+
+def _moved(grid: Grid) -> csr_array:
+    """Each step's injection less that of 30 minutes before, as far as that lies ahead too."""
+    moved = np.eye(grid.steps)
+    for row in range(grid.window, grid.fine):
+        moved[row, row - grid.window] = -1.0
+    for row in range(grid.fine, grid.steps):
+        before = slice(grid.fine - grid.window, grid.fine) if row == grid.fine else slice(row - 1, row)
+        moved[row, before] = -1.0 / (before.stop - before.start)
+    return csr_array(moved)
