@@ -13,7 +13,8 @@ class MessageError(PipelineError):
     """A message cannot be used; ``reason`` says why. It belongs on the dead-letter topic.
 
     Attributes:
-        reason: ``undecodable``, ``schema``, ``non_finite``, ``naive_time`` or ``conflict``.
+        reason: ``undecodable``, ``schema``, ``non_finite``, ``out_of_range``, ``naive_time``,
+            ``conflict`` or ``too_late``.
     """
 
     def __init__(self, reason: str, text: str) -> None:

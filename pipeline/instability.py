@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
+from grid.frequency import FREQUENCY_DEADBAND_HZ
 from pipeline.forecast import Forecast
 
 EventKind = Literal["forecast_ramp", "measured_ramp", "frequency"]
@@ -59,7 +60,7 @@ class InstabilityDetector:
         self,
         site: str,
         ramp_limit_kw: float,
-        frequency_deadband_hz: float = 0.036,
+        frequency_deadband_hz: float = FREQUENCY_DEADBAND_HZ,
         open_event: InstabilityEvent | None = None,
     ) -> None:
         self._site = site
