@@ -19,3 +19,7 @@ class PlantError(GridError):
 
 class AccountsError(GridError):
     """A day's accounts cannot be made of what was given, or contradict themselves."""
+
+
+class CsvError(GridError):
+    """A CSV cannot be read: mend the file or the option that the text names."""
