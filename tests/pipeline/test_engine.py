@@ -1,0 +1,146 @@
+"""The engine: every record is accounted for; what cannot be used is kept with its reason."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from grid.telemetry import Telemetry
+from pipeline.engine import StreamEngine
+from pipeline.memory_stream import MemoryStream
+from pipeline.messages import DEAD_LETTER_TOPIC, FORECASTS_TOPIC, TELEMETRY_TOPIC
+from pipeline.model import ForecastModel
+from pipeline.producer import publish
+from pipeline.sqlite_store import SqliteStore
+
+START = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def stream() -> MemoryStream:
+    return MemoryStream()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SqliteStore:
+    return SqliteStore(tmp_path / "telemetry.db")
+
+
+@pytest.fixture
+def engine(stream: MemoryStream, store: SqliteStore, model: ForecastModel) -> StreamEngine:
+    return StreamEngine(stream, store, model)
+
+
+def pulse(i: int, net_load_kw: float | None = 500.0, site: str = "area") -> Telemetry:
+    return Telemetry(site, START + timedelta(minutes=5 * i), load_kw=700.0, net_load_kw=net_load_kw)
+
+
+def dead_letters(stream: MemoryStream) -> list[dict[str, object]]:
+    return [json.loads(record.value) for record in stream.records(DEAD_LETTER_TOPIC)]
+
+
+def test_each_event_with_a_net_load_yields_one_forecast_at_once(
+    engine: StreamEngine, stream: MemoryStream, store: SqliteStore
+) -> None:
+    for i in range(5):
+        publish(stream, [pulse(i)])
+        engine.run_once()
+        newest = store.latest_forecast("area")
+        assert newest is not None
+        assert newest.issued_at == pulse(i).ts_utc
+        assert newest.target_at == pulse(i).ts_utc + timedelta(minutes=30)
+        assert newest.p10_kw <= newest.p50_kw <= newest.p90_kw
+    assert len(stream.records(FORECASTS_TOPIC)) == 5
+
+
+def test_a_missing_net_load_is_stored_as_missing_and_forecasts_nothing(
+    engine: StreamEngine, stream: MemoryStream, store: SqliteStore
+) -> None:
+    publish(stream, [pulse(0), pulse(1, net_load_kw=None)])
+    report = engine.drain()
+    assert (report.accepted, report.forecasts) == (2, 1)
+    assert [seen.net_load_kw for seen in store.latest("area")] == [500.0, None]
+    newest = store.latest_forecast("area")
+    assert newest is not None
+    assert newest.issued_at == pulse(0).ts_utc, "an old forecast must not look fresh"
+
+
+def test_unusable_records_go_to_the_dead_letter_topic_with_reason_offset_and_bytes(
+    engine: StreamEngine, stream: MemoryStream, store: SqliteStore
+) -> None:
+    publish(stream, [pulse(0)])
+    stream.produce(TELEMETRY_TOPIC, "area", b"\x00garbage")
+    stream.produce(TELEMETRY_TOPIC, "area", b'{"site":"area","ts_utc":"2024-05-01T00:10:00","net_load_kw":1}')
+    publish(stream, [pulse(3)])
+    report = engine.drain()
+    assert (report.accepted, report.dead_letters) == (2, 2)
+    letters = dead_letters(stream)
+    assert [(letter["reason"], letter["offset"]) for letter in letters] == [
+        ("undecodable", 1),
+        ("naive_time", 2),
+    ]
+    assert base64.b64decode(str(letters[0]["original"])) == b"\x00garbage"
+    assert len(store.latest("area")) == 2
+
+
+def test_a_conflict_goes_to_the_dead_letter_topic_and_the_first_counts(
+    engine: StreamEngine, stream: MemoryStream, store: SqliteStore
+) -> None:
+    publish(stream, [pulse(0, 1.0), pulse(0, 1.0), pulse(0, 2.0)])
+    report = engine.drain()
+    assert (report.accepted, report.duplicates, report.dead_letters) == (1, 1, 1)
+    assert dead_letters(stream)[0]["reason"] == "conflict"
+    assert [seen.net_load_kw for seen in store.latest("area")] == [1.0]
+
+
+def test_every_record_is_accounted_for(engine: StreamEngine, stream: MemoryStream) -> None:
+    publish(stream, [pulse(i, site=site) for i in range(20) for site in ("a", "b")])
+    publish(stream, [pulse(19, site="a"), pulse(19, 7.0, site="b")])
+    stream.produce(TELEMETRY_TOPIC, "x", b"{}")
+    report = engine.drain()
+    assert report.polled == 43
+    assert report.polled == report.accepted + report.duplicates + report.dead_letters
+    assert report.forecasts == len(stream.records(FORECASTS_TOPIC)) == 40
+
+
+def test_a_batch_of_nothing_but_garbage_does_not_stop_the_stream(
+    engine: StreamEngine, stream: MemoryStream
+) -> None:
+    stream.produce(TELEMETRY_TOPIC, "x", b"?")
+    assert engine.run_once().dead_letters == 1
+    publish(stream, [pulse(0)])
+    assert engine.run_once().forecasts == 1
+
+
+def test_a_measured_ramp_is_stored_as_an_event_and_its_end_too(
+    stream: MemoryStream, store: SqliteStore, model: ForecastModel
+) -> None:
+    engine = StreamEngine(stream, store, model, ramp_limit_kw=100.0)
+    publish(stream, [pulse(i, 500.0 if i < 10 else 750.0) for i in range(14)])
+    engine.drain()
+    (event,) = store.events("area", START)
+    assert (event.kind, event.severity, event.cause_kw) == ("measured_ramp", "critical", 250.0)
+    assert event.started_at == pulse(10).ts_utc
+    assert event.ended_at is None
+    again = StreamEngine(stream, store, model, ramp_limit_kw=100.0)  # a restart keeps the event open
+    publish(stream, [pulse(i, 750.0) for i in range(14, 30)])
+    again.drain()
+    (ended,) = store.events("area", START)
+    assert ended.event_id == event.event_id
+    assert ended.ended_at is not None
+
+
+def test_the_log_forgets_only_what_was_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.memory_stream.RETAINED_RECORDS", 10)
+    stream = MemoryStream()
+    for i in range(100):
+        stream.produce(TELEMETRY_TOPIC, "a", str(i).encode())
+    assert len(stream.records(TELEMETRY_TOPIC)) == 100
+    assert [record.offset for record in stream.poll(50)] == list(range(50))
+    stream.commit()
+    stream.produce(TELEMETRY_TOPIC, "a", b"100")
+    kept = stream.records(TELEMETRY_TOPIC)
+    assert kept[0].offset == 50
+    assert [record.value for record in stream.poll(2)] == [b"50", b"51"]
