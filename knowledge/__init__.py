@@ -1,0 +1,1 @@
+"""Regulation documents, searched with citations."""

@@ -1,0 +1,32 @@
+"""Dispatch intervals: their borders, and the means of net load over them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from grid.telemetry import Telemetry
+from grid.units import RAMP_WINDOW_S
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def interval_start(moment: datetime, interval_s: float) -> datetime:
+    """The border at or before ``moment``: borders are whole multiples of ``interval_s`` since the epoch."""
+    return moment - timedelta(seconds=(moment - _EPOCH).total_seconds() % interval_s)
+
+
+def intervals_looked_back(interval_s: float) -> int:
+    """How many intervals cover the last 30 minutes and the newest one."""
+    return max(1, round(RAMP_WINDOW_S / interval_s)) + 1
+
+
+def net_load_means(
+    pulses: Iterable[Telemetry], first: datetime, interval_s: float, count: int
+) -> list[float | None]:
+    """Mean net load in kW of ``count`` intervals from ``first`` on; None where nothing was measured."""
+    sums, counts = [0.0] * count, [0] * count
+    for pulse in pulses:
+        index = int((pulse.ts_utc - first).total_seconds() // interval_s)
+        if pulse.net_load_kw is not None and 0 <= index < count:
+            sums[index] += pulse.net_load_kw
+            counts[index] += 1
+    return [total / n if n else None for total, n in zip(sums, counts, strict=True)]
