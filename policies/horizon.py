@@ -128,36 +128,37 @@ def _by_step(grid: Grid, values: Array) -> Array:
 
 
 def _levels(view: GridView, n: int) -> Array:
-    """Expected native net load of the next ``n`` intervals; NaN when the newest one is unknown."""
+    """Expected native net load of the next ``n`` intervals; NaN when the newest one is unknown.
+
+    It starts at the newest measurement, follows the outlook's shape, meets the forecast at 30 minutes,
+    and from there on comes back to the outlook's level by and by.
+    """
     newest = view.native_kw[-1] if view.native_kw else None
     if newest is None:
         return np.full(n, np.nan)
+    shape = _shape(view, n)
     ahead = np.arange(1, n + 1)
-    reach = ramp_steps(view.interval_s) or 1
-    shape, anchor = _shape(view, n)
-    if view.forecast is None:
-        joined, target, reach = newest + shape - anchor, newest - anchor, 0
-    else:
-        at_reach = shape[min(reach, n) - 1] - anchor
-        joined = newest + shape - anchor + np.minimum(ahead / reach, 1.0) * (view.forecast.p50_kw - at_reach)
-        target = newest + view.forecast.p50_kw - at_reach - anchor
+    joined_kw, off_kw, reach = newest + shape[1:] - shape[0], newest - shape[0], 0
+    if view.forecast is not None:
+        reach = max(1, round(RAMP_WINDOW_S / view.interval_s))
+        surprise_kw = view.forecast.p50_kw - (shape[min(reach, n)] - shape[0])
+        joined_kw += np.minimum(ahead / reach, 1.0) * surprise_kw
+        off_kw += surprise_kw
     if not view.outlook_kw:
-        return np.asarray(joined)
+        return np.asarray(joined_kw)
     hours = np.maximum(0, ahead - reach) * view.interval_s / SECONDS_PER_HOUR
-    return np.asarray(joined + target * (_LEVEL_MEMORY_PER_HOUR**hours - 1.0))
+    return np.asarray(joined_kw + off_kw * (_LEVEL_MEMORY_PER_HOUR**hours - 1.0))
 
 
-def _shape(view: GridView, n: int) -> tuple[Array, float]:
-    """The outlook of the next ``n`` intervals, held where it is missing, and what it says of the newest."""
+def _shape(view: GridView, n: int) -> Array:
+    """The outlook of the newest interval and the next ``n``, held where it is missing; 0 without one."""
     known = [value for value in view.outlook_kw if value is not None]
-    if not known:
-        return np.zeros(n), 0.0
-    shape, last = np.empty(n), known[0]
-    for k in range(n):
+    shape, last = np.empty(n + 1), known[0] if known else 0.0
+    for k in range(n + 1):
         value = view.outlook_kw[k] if k < len(view.outlook_kw) else None
         last = last if value is None else value
         shape[k] = last
-    return shape, float(2 * shape[0] - shape[min(1, n - 1)])
+    return shape
 
 
 def _changes(view: GridView, grid: Grid, level_kw: Array) -> Array:
@@ -180,7 +181,10 @@ def _spread(view: GridView, grid: Grid) -> tuple[Array, Array]:
 
 
 def _prices(view: GridView, n: int) -> Array:
-    """Expected real-time price of the next ``n`` intervals; the distance of the known one fades."""
+    """Expected real-time price of the next ``n`` intervals.
+
+    The distance of the known price from the day-ahead one fades within half an hour.
+    """
     step = timedelta(seconds=view.interval_s)
     quoted = dict(view.prices_ahead)
     fallback = view.settlement_price_usd_per_mwh
@@ -193,5 +197,5 @@ def _prices(view: GridView, n: int) -> Array:
         return np.nan_to_num(base)
     if np.isnan(base[0]):
         base = np.where(np.isnan(base), now, base)
-    memory = _PRICE_MEMORY_PER_5_MIN ** (np.arange(n) * view.interval_s / 300.0)
-    return np.asarray(base + (now - base[0]) * memory)
+    steps = np.arange(n) * view.interval_s / 300.0
+    return np.asarray(base + (now - base[0]) * _PRICE_MEMORY_PER_5_MIN**steps)

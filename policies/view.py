@@ -35,8 +35,9 @@ class GridView:
         ramp_limit_kw: change in 30 minutes above which the penalty starts.
         day_end: when the local day ends, and with it the accounts: stored energy is settled and both
             assets stand still after it; None plans 12 hours without an end.
-        outlook_kw: expected native net load of the coming intervals, the first at ``now``, from what
-            is typical of the time of day and from day-ahead prices; may end early or be empty.
+        outlook_kw: expected native net load of the newest interval (the one that ends at ``now``) and of
+            the coming ones, one each, from what is typical of the time of day and from day-ahead
+            prices; only its shape near ``now`` counts. May end early or be empty.
         settlement_price_usd_per_mwh: the day's expected mean real-time price (known ones so far,
             day-ahead ones from there on), at which missing energy is bought back; None when unknown.
         peaker_start_pending: a start has been asked for and is not decided yet.
