@@ -44,7 +44,7 @@ def locked(repository: Path, system: str, python: str) -> dict[str, str]:
         "platform_python_implementation": "CPython",
         "extra": "",
     }
-    picked = {}
+    picked: dict[str, str] = {}
     for line in (repository / "requirements.lock").read_text().splitlines():
         if match := re.match(r"([A-Za-z0-9].*?)\s*\\?$", line):
             requirement = Requirement(match[1])

@@ -21,7 +21,7 @@ from policies.principal import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Plant
+    from tests.dispatch.conftest import Plant
 
 ANA, ANA_THE_OPERATOR, BEN = local_principal("ana"), operator_principal("ana"), operator_principal("ben")
 

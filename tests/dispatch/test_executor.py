@@ -15,7 +15,7 @@ from policies.limits import Limits
 from policies.principal import RESPONSE, TRADING, Principal, local_principal, operator_principal
 
 if TYPE_CHECKING:
-    from conftest import Plant
+    from tests.dispatch.conftest import Plant
 
 ANA, BEN = local_principal("ana"), operator_principal("ben")
 

@@ -16,14 +16,15 @@ from dispatch.service import DispatchService, Observation
 from policies.principal import RESPONSE, TRADING, Principal, local_principal, operator_principal
 
 if TYPE_CHECKING:
-    from conftest import Plant
+    from tests.dispatch.conftest import Plant
 
 ANA, BEN = local_principal("ana"), operator_principal("ben")
 
 
 def count(plant: "Plant") -> int:
     with plant.ledger.reading() as connection:
-        return connection.execute(select(func.count()).select_from(proposals)).scalar_one()
+        found: int = connection.execute(select(func.count()).select_from(proposals)).scalar_one()
+    return found
 
 
 def rules(outcome: object) -> list[str]:
