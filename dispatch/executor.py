@@ -14,12 +14,11 @@ from sqlalchemy import Connection
 
 from dispatch import approvals, proposals, receipts
 from dispatch.findings import to_json
-from dispatch.flags import PLANT_CLOCK, set_flag
 from dispatch.lease import Lease
 from dispatch.ledger import Ledger, Transaction
+from dispatch.plant_clock import ClockReading, write_plant_clock
 from dispatch.readings import PlantReport, latest_report, local_day, next_report, store
 from dispatch.receipts import Setpoints
-from dispatch.schema import utc_text
 from grid.clock import Clock
 from grid.drivers import AssetReadings, Driver
 from policies.arbiter import Target, merge
@@ -57,6 +56,7 @@ class Executor:
         price: Callable[[], float | None],
         zone: tzinfo,
         interval_s: float | None = None,
+        pace: float = 1.0,
     ) -> None:
         """Bind the executor to its plant; the lease must have been acquired.
 
@@ -69,6 +69,7 @@ class Executor:
             price: the real-time price now, in USD per MWh; None when missing. Books what charging costs.
             zone: of the site, for limits per local day.
             interval_s: how long a setpoint is held until the next tick; the limits' interval when None.
+            pace: seconds of the plant per second of wall time, for processes that read its clock.
         """
         self._ledger = ledger
         self._driver = driver
@@ -78,6 +79,7 @@ class Executor:
         self._price = price
         self._zone = zone
         self._interval_s = interval_s or limits.interval_s
+        self._pace = pace
 
     def report(self) -> PlantReport:
         """Record what the devices report, so that every process decides on it.
@@ -114,7 +116,8 @@ class Executor:
             self._expire(transaction, now)
             wanted = self._merge(transaction.connection, report, now)
             dispatch_id, changed = _intend(transaction, wanted, now)
-            set_flag(transaction.connection, PLANT_CLOCK, utc_text(now))
+            reading = ClockReading(now, self._lease.wall_s(), self._pace)
+            write_plant_clock(transaction.connection, reading)
         self._driver.apply(wanted.battery_kw, wanted.peaker_kw)
         if changed:
             with self._ledger.transaction() as transaction:

@@ -1,4 +1,4 @@
-"""Plant-wide flags in the ledger: whether the autonomy is halted, and the plant's clock."""
+"""Plant-wide flags in the ledger; one says whether the autonomy is halted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,6 @@ from dispatch.schema import flags, proposals, utc_text
 from policies.principal import SCOPE_APPROVE, SCOPE_DISPATCH, Principal
 
 HALTED = "halted"
-PLANT_CLOCK = "plant_clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Halt:
 
 def halt_of(connection: Connection) -> Halt | None:
     """The halt in force, or None."""
-    value = _get(connection, HALTED)
+    value = get_flag(connection, HALTED)
     if not isinstance(value, dict):
         return None
     return Halt(value["by"], datetime.fromisoformat(value["at"]), value["reason"])
@@ -69,17 +68,12 @@ def resume(ledger: Ledger, principal: Principal, reason: str, now: datetime) -> 
         transaction.audit(now, "resumed", principal.subject, {"reason": reason})
 
 
-def plant_clock_of(connection: Connection) -> datetime | None:
-    """The plant's time at the executor's last tick, or None before the first."""
-    value = _get(connection, PLANT_CLOCK)
-    return datetime.fromisoformat(value) if isinstance(value, str) else None
-
-
 def set_flag(connection: Connection, name: str, value: object) -> None:
     """Write a flag inside the caller's transaction."""
     connection.execute(delete(flags).where(flags.c.name == name))
     connection.execute(insert(flags).values(name=name, value=value))
 
 
-def _get(connection: Connection, name: str) -> object:
+def get_flag(connection: Connection, name: str) -> object:
+    """The value of a flag; None where it is not set."""
     return connection.execute(select(flags.c.value).where(flags.c.name == name)).scalar_one_or_none()

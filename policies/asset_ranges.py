@@ -25,7 +25,9 @@ def peaker_range_kw(view: GridView, grid: Grid) -> tuple[Array, Array]:
 
 
 def started_range_kw(view: GridView, grid: Grid) -> tuple[Array, Array]:
-    """Its range at each step if a start is asked for now: approval takes it to the next interval."""
+    """Its range at each step if it starts: approval takes one that is asked for now to the next interval."""
+    if view.peaker_start == "approved":
+        return _bound_kw(view, grid, 0.0, view.peaker.min_up_s)
     low_kw, high_kw = _bound_kw(view, grid, view.interval_s, view.interval_s + view.peaker.min_up_s)
     high_kw[0] = 0.0
     return low_kw, high_kw

@@ -100,7 +100,6 @@ class RampLimits(_Section):
     """The ramp of the metered net load."""
 
     limit_kw: PositiveOrAuto = Field("auto", description="30-minute change above which the penalty starts")
-    penalty_usd_per_kwh: float = Field(0.25, ge=0, description="penalty on the change beyond the limit")
 
 
 class TelemetryLimits(_Section):
@@ -146,7 +145,6 @@ class PlantLimits:
     battery: BatterySpec
     peaker: PeakerSpec
     ramp_limit_kw: float
-    ramp_penalty_usd_per_kwh: float
     max_age_s: float
     min_trust: float
     max_actions_per_hour: int
@@ -230,7 +228,6 @@ class Limits(_Section):
             battery=battery,
             peaker=peaker,
             ramp_limit_kw=self.ramp_limit_kw(scale),
-            ramp_penalty_usd_per_kwh=self.ramp.penalty_usd_per_kwh,
             max_age_s=_or_auto(self.telemetry.max_age_s, max(60.0, 3 * scale.cadence_s)),
             min_trust=self.telemetry.min_trust,
             max_actions_per_hour=self.actions.max_actions_per_hour,

@@ -101,7 +101,7 @@ def _start_peaker(view: GridView, outlook: Outlook, without: Plan) -> Decision |
     spec = view.peaker
     barred = (
         view.forecast is None
-        or view.peaker_start_pending
+        or view.peaker_start == "pending"
         or view.peaker_starts_today >= spec.max_starts_per_day
         or view.peaker_in_state_s < spec.min_down_s
         or outlook.grid.steps - outlook.grid.idle < 2
@@ -113,7 +113,8 @@ def _start_peaker(view: GridView, outlook: Outlook, without: Plan) -> Decision |
     saved_usd = without.cost_usd - plan.cost_usd
     if saved_usd < START_MARGIN * spec.start_usd:
         return None
-    power_kw = min(max(float(plan.peaker_kw[1]), spec.min_power_kw), spec.power_kw)
+    begins = 0 if view.peaker_start == "approved" else 1
+    power_kw = min(max(float(plan.peaker_kw[begins]), spec.min_power_kw), spec.power_kw)
     reason = (
         f"peaker start: expected ramp penalty falls from {without.penalty_usd:.0f} to "
         f"{plan.penalty_usd:.0f} USD, {saved_usd:.0f} USD saved after fuel against "

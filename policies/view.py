@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from grid.assets import BatterySpec, PeakerSpec
+
+PeakerStart = Literal["none", "pending", "approved"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class GridView:
             prices; only its shape near ``now`` counts. May end early or be empty.
         settlement_price_usd_per_mwh: the day's expected mean real-time price (known ones so far,
             day-ahead ones from there on), at which missing energy is bought back; None when unknown.
-        peaker_start_pending: a start has been asked for and is not decided yet.
+        peaker_start: whether a start has been asked for, and if so whether it may be carried out.
     """
 
     now: datetime
@@ -64,7 +67,7 @@ class GridView:
     day_end: datetime | None = None
     outlook_kw: tuple[float | None, ...] = ()
     settlement_price_usd_per_mwh: float | None = None
-    peaker_start_pending: bool = False
+    peaker_start: PeakerStart = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from grid.telemetry import AREA_SITE
+from grid.telemetry import NATIVE_SITE
 from pipeline.trust import assess
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
@@ -14,7 +14,7 @@ from tools.freshness import age_s_of, is_stale
 class CheckRequest(ToolInput):
     """Which site."""
 
-    site: SiteName = AREA_SITE
+    site: SiteName = NATIVE_SITE
 
 
 class CheckAnswer(ToolOutput):

@@ -17,6 +17,7 @@ from grid.clock import Clock
 from grid.drivers import AssetReadings
 from grid.units import require_utc
 from knowledge.index import Index
+from pipeline.outlook import Outlook
 from pipeline.store import SeriesReader
 from policies.limits import PlantLimits
 from policies.principal import SCOPE_APPROVE, SCOPE_DISPATCH, SCOPE_READ, Principal
@@ -52,10 +53,17 @@ class ToolOutput(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SiteInfo:
-    """A metered site that the tools may name."""
+    """A metered site that the tools may name.
+
+    Attributes:
+        cadence_s: nominal seconds between pulses.
+        tz: IANA time zone of its local day.
+        parent: the area that it belongs to.
+    """
 
     name: str
     cadence_s: float
+    tz: str = "UTC"
     parent: str | None = None
 
 
@@ -158,6 +166,7 @@ class ToolContext:
         sites: the sites that tools may name, by name.
         limits: what the assets can do and the guardrails allow, for this plant.
         currency: of the prices.
+        outlook: expected net load of the hours beyond the forecast; None where none was learnt.
         knowledge: the index of regulation documents; None while there is none.
         desk: the state of the assets, and where :meth:`propose` takes a proposal.
         call: the call that this context serves.
@@ -169,6 +178,7 @@ class ToolContext:
     sites: Mapping[str, SiteInfo]
     limits: PlantLimits
     currency: str
+    outlook: Outlook | None
     knowledge: Index | None
     desk: Desk = field(repr=False)
     call: ToolCall | None = None

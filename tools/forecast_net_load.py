@@ -1,20 +1,22 @@
-"""forecast_net_load: how net load will change over the next 30 minutes, as a band."""
+"""forecast_net_load: how net load will change over the next 30 minutes, and its outlook beyond."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from grid.telemetry import NATIVE_SITE
+from grid.telemetry import AREA_SITE, NATIVE_SITE
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
 from tools.errors import ToolUnavailableError
 from tools.freshness import age_s_of, max_age_s
+from tools.intervals import interval_start
 
 
 class ForecastRequest(ToolInput):
-    """Which site."""
+    """Which site, and how far the outlook reaches."""
 
     site: SiteName = NATIVE_SITE
+    outlook_hours: float = Field(0.0, description="hours of outlook beyond the forecast", ge=0, le=36)
 
 
 class ForecastAnswer(ToolOutput):
@@ -34,6 +36,10 @@ class ForecastAnswer(ToolOutput):
     ramp_limit_kw: float = Field(description="30-minute change that starts the penalty")
     ramp_probability: float = Field(description="chance that the change passes that limit")
     model: str
+    outlook_step_s: float = Field(description="length of an interval of the outlook")
+    outlook_kw: list[float] = Field(
+        description="expected level by interval, from the one that has just ended on; empty unless asked"
+    )
 
 
 async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
@@ -67,13 +73,33 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
         ramp_limit_kw=context.limits.ramp_limit_kw,
         ramp_probability=forecast.probability_beyond(context.limits.ramp_limit_kw),
         model=forecast.model,
+        outlook_step_s=context.limits.interval_s,
+        outlook_kw=_outlook_kw(context, request.outlook_hours),
     )
+
+
+def _outlook_kw(context: ToolContext, hours: float) -> list[float]:
+    """From the interval before the coming one on; prices of its whole hour and of those after it count."""
+    if hours <= 0 or context.outlook is None:
+        return []
+    step = timedelta(seconds=context.limits.interval_s)
+    first = interval_start(context.clock.now(), context.limits.interval_s) - step
+    steps = 1 + round(timedelta(hours=hours) / step)
+    margin = timedelta(hours=1)
+    quotes = context.reader.quotes(AREA_SITE, first - margin, first + steps * step + margin)
+    prices = {
+        quote.ts_utc: quote.da_price_usd_per_mwh for quote in quotes if quote.da_price_usd_per_mwh is not None
+    }
+    return context.outlook.levels_kw(first, steps, prices)
 
 
 tool = Tool(
     name="forecast_net_load",
     title="Forecast net load",
-    description="P10/P50/P90 of a site's net load in 30 minutes, change and level in kW. Fails when stale.",
+    description=(
+        "P10/P50/P90 of a site's net load in 30 minutes, change and level in kW; on request an outlook of the"
+        " hours after it. Fails when stale."
+    ),
     effect="read",
     scope=SCOPE_READ,
     input_model=ForecastRequest,

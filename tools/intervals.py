@@ -1,7 +1,8 @@
 """Dispatch intervals: their borders, and the means of net load over them."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from grid.telemetry import Telemetry
 from grid.units import RAMP_WINDOW_S
@@ -12,6 +13,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def interval_start(moment: datetime, interval_s: float) -> datetime:
     """The border at or before ``moment``: borders are whole multiples of ``interval_s`` since the epoch."""
     return moment - timedelta(seconds=(moment - _EPOCH).total_seconds() % interval_s)
+
+
+def local_day(moment: datetime, tz: str) -> tuple[datetime, datetime]:
+    """Start and end of the local day of ``moment``, in UTC; 23, 24 or 25 hours apart."""
+    zone = ZoneInfo(tz)
+    day = moment.astimezone(zone).date()
+    start = datetime.combine(day, time(), tzinfo=zone)
+    return start.astimezone(UTC), datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(
+        UTC
+    )
 
 
 def intervals_looked_back(interval_s: float) -> int:

@@ -9,7 +9,7 @@ from grid.market import PriceQuote
 from grid.telemetry import AREA_SITE
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
-from tools.intervals import interval_start
+from tools.intervals import interval_start, local_day
 
 
 class PricesRequest(ToolInput):
@@ -36,6 +36,9 @@ class PricesAnswer(ToolOutput):
     real_time_price_per_mwh: float | None = Field(description="of the interval that starts at interval_start")
     day_ahead: list[DayAheadPrice] = Field(description="from interval_start on; equal neighbours are merged")
     day_ahead_until: datetime | None = Field(description="end of the last entry")
+    day_mean_price_per_mwh: float | None = Field(
+        description="expected mean of the local day: real-time prices as far as known, day-ahead ones after"
+    )
 
 
 def _steps(quotes: Iterable[PriceQuote]) -> tuple[list[DayAheadPrice], datetime | None]:
@@ -54,12 +57,22 @@ def _steps(quotes: Iterable[PriceQuote]) -> tuple[list[DayAheadPrice], datetime 
     return steps, until
 
 
+def _day_mean(quotes: Iterable[PriceQuote]) -> float | None:
+    known = [
+        quote.da_price_usd_per_mwh if quote.price_usd_per_mwh is None else quote.price_usd_per_mwh
+        for quote in quotes
+    ]
+    values = [value for value in known if value is not None]
+    return sum(values) / len(values) if values else None
+
+
 async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
     """Answer with what is known now; a price that is missing stays missing."""
     site = context.site(request.site)
     start = interval_start(context.clock.now(), context.limits.interval_s)
     quotes = context.reader.quotes(site.name, start, start + timedelta(hours=request.hours_ahead))
     steps, until = _steps(quotes)
+    whole_day = context.reader.quotes(site.name, *local_day(start, site.tz))
     now_quote = next((quote for quote in quotes if quote.ts_utc == start), None)
     return PricesAnswer(
         site=site.name,
@@ -69,6 +82,7 @@ async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
         real_time_price_per_mwh=None if now_quote is None else now_quote.price_usd_per_mwh,
         day_ahead=steps,
         day_ahead_until=until,
+        day_mean_price_per_mwh=_day_mean(whole_day),
     )
 
 

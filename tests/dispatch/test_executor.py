@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from dispatch import receipts
 from dispatch.errors import LeaseLostError
-from dispatch.flags import halt, plant_clock_of
+from dispatch.flags import halt
 from dispatch.lease import Lease
+from dispatch.plant_clock import ClockReading, plant_clock_of
 from dispatch.readings import latest_report
 from policies.limits import Limits
 from policies.principal import RESPONSE, TRADING, Principal, local_principal, operator_principal
@@ -126,7 +127,9 @@ def test_the_day_counts_cycles_starts_and_costs(plant: "Plant") -> None:
     plant.run()
     with plant.ledger.reading() as connection:
         report = latest_report(connection)
-        assert plant_clock_of(connection) == plant.clock.now() - timedelta(seconds=300)
+        assert plant_clock_of(connection) == ClockReading(
+            plant.clock.now() - timedelta(seconds=300), 0.0, 1.0
+        )
     assert report is not None
     assert report.starts_today == 1
     assert report.cell_discharged_today_kwh == plant.driver.battery.cell_discharged_kwh

@@ -31,7 +31,6 @@ def test_sizes_left_to_auto_follow_the_definitions() -> None:
     assert plant.peaker.running_usd_per_mwh == 90.0
     assert plant.peaker.start_usd == 60.0 * 50.0
     assert plant.ramp_limit_kw == 80_000.0
-    assert plant.ramp_penalty_usd_per_kwh == 0.25
 
 
 def test_a_small_ramp_limit_caps_the_assets() -> None:

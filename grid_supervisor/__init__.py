@@ -1,0 +1,1 @@
+"""The supervisor: two LangGraph loops that reach the plant only through MCP clients."""
