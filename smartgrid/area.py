@@ -1,0 +1,104 @@
+"""What every role of a plant has to know of its area, and how each principal gets a server on it."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
+
+from mcp.server import MCPServer
+
+from dispatch.ledger import Ledger
+from dispatch.service import DispatchService
+from grid.clock import Clock
+from grid.telemetry import AREA_SITE, NATIVE_SITE
+from knowledge.index import Index
+from mcp_server.server import build_server
+from pipeline.outlook import Outlook
+from pipeline.store import SeriesReader
+from policies.limits import PlantLimits
+from policies.principal import Principal
+from smartgrid.desk import LedgerDesk
+from smartgrid.observation import Observer
+from tools.contract import SiteInfo, Tool, ToolContext
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area with its assets.
+
+    Attributes:
+        limits: every number resolved at this area's scale.
+        tz: IANA time zone of its local day.
+        currency: of its prices.
+        outlook: expected net load of the hours beyond the forecast; None where none was learnt.
+    """
+
+    limits: PlantLimits
+    tz: str
+    currency: str = "USD"
+    outlook: Outlook | None = None
+
+    @property
+    def zone(self) -> tzinfo:
+        """The local day's time zone."""
+        return ZoneInfo(self.tz)
+
+    @property
+    def sites(self) -> dict[str, SiteInfo]:
+        """The metered sites: the interconnection, and the same gross of our own assets."""
+        cadence_s = self.limits.scale.cadence_s
+        return {
+            AREA_SITE: SiteInfo(AREA_SITE, cadence_s, self.tz),
+            NATIVE_SITE: SiteInfo(NATIVE_SITE, cadence_s, self.tz, parent=AREA_SITE),
+        }
+
+
+class Workplace:
+    """A process's access to an area: reads the store, proposes through the ledger, serves tools."""
+
+    def __init__(
+        self,
+        area: Area,
+        *,
+        ledger: Ledger,
+        reader: SeriesReader,
+        clock: Clock,
+        tools: tuple[Tool, ...],
+        knowledge: Index | None = None,
+    ) -> None:
+        """Bind an area to where its state lies.
+
+        Args:
+            area: limits and names.
+            ledger: proposals, approvals and the assets' reports.
+            reader: telemetry, forecasts, quotes, events.
+            clock: the plant's time.
+            tools: what the servers offer.
+            knowledge: the index of regulation documents, if there is one.
+        """
+        self.area = area
+        self.ledger = ledger
+        self.reader = reader
+        self.clock = clock
+        self.observer = Observer(reader, clock, area.limits.interval_s)
+        self._tools = tools
+        self._knowledge = knowledge
+        service = DispatchService(ledger, area.limits, clock, self.observer.observe, area.zone)
+        self._desk = LedgerDesk(ledger, service, area.limits, clock, area.zone)
+
+    def context(self, principal: Principal) -> ToolContext:
+        """What a tool may see when this principal calls it."""
+        return ToolContext(
+            principal=principal,
+            clock=self.clock,
+            reader=self.reader,
+            sites=self.area.sites,
+            limits=self.area.limits,
+            currency=self.area.currency,
+            outlook=self.area.outlook,
+            knowledge=self._knowledge,
+            desk=self._desk,
+        )
+
+    def server_for(self, principal: Principal) -> MCPServer[None]:
+        """An MCP server whose every call is this principal's."""
+        return build_server(self._tools, lambda: self.context(principal))

@@ -1,0 +1,49 @@
+"""Options that several commands share."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+import typer
+
+from smartgrid.errors import ScenarioError
+
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", help="State directory (else SMARTGRID_STATE, else the user data directory)."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", help="CHANNEL=COLUMN of the CSV, e.g. load=total_gen_mw. Repeatable."),
+]
+TzOption = Annotated[str | None, typer.Option("--tz", help="Time zone of naive time stamps in the CSV.")]
+SiteTzOption = Annotated[str | None, typer.Option("--site-tz", help="Time zone of the site's local day.")]
+LimitsOption = Annotated[
+    Path | None, typer.Option("--limits", help="Limits file (YAML); the safe default otherwise.")
+]
+
+
+def zone(name: str | None, default: str = "UTC") -> ZoneInfo:
+    """The time zone of an option.
+
+    Raises:
+        ScenarioError: for a name that is not known.
+    """
+    chosen = name or default
+    if chosen not in available_timezones():
+        raise ScenarioError(f"{chosen!r} is no IANA time zone; write it like America/Chicago")
+    return ZoneInfo(chosen)
+
+
+def local_date(text: str, option: str = "--day") -> date:
+    """A date such as 2024-04-15.
+
+    Raises:
+        ScenarioError: for anything else.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ScenarioError(f"{option} {text!r} is no date; write it like 2024-04-15") from None

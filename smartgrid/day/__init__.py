@@ -1,0 +1,1 @@
+"""Running one day through the whole chain: scenario in, result out."""

@@ -1,0 +1,166 @@
+"""Scenarios: the local days that can be run, each with what was known before it began."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from grid.csv_series import read_csv_series
+from grid.series import BaseSeries
+from grid.synthetic import SITE_TZ, day_of, generate_day, training_seeds
+from grid.units import RAMP_WINDOW_S
+from smartgrid.errors import ScenarioError
+
+SAMPLE = "luxembourg_2024-03-04_8_weeks.csv.gz"
+SAMPLE_TZ = "Europe/Luxembourg"
+SAMPLE_DAY = date(2024, 4, 15)
+SAMPLE_SOURCE = "Luxembourg, 15-minute load, solar and wind: SMARD.de, Bundesnetzagentur, CC BY 4.0"
+
+WARM_UP = timedelta(hours=2)
+"""Telemetry before the day that the stream sees first, so that the windows are full at midnight."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One local day to run.
+
+    Attributes:
+        name: for the report.
+        start, end: the local day's bounds in UTC.
+        tz: the site's time zone.
+        series: the base series from the warm-up before ``start`` until 30 minutes after ``end``,
+            as far as the data reach.
+        training: what lies before the day, for model, limits and prices.
+        seed: of a synthetic day; None for data.
+        source: where the series come from, for the report.
+        notes: remarks of the reader, for the report.
+    """
+
+    name: str
+    start: datetime
+    end: datetime
+    tz: ZoneInfo
+    series: BaseSeries
+    training: tuple[BaseSeries, ...]
+    seed: int | None
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def with_series(self, series: BaseSeries) -> "Scenario":
+        """The same day with another series, such as one that has prices."""
+        return replace(self, series=series)
+
+    @property
+    def day(self) -> date:
+        """The local date."""
+        return self.start.astimezone(self.tz).date()
+
+
+def local_day(day: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """Start and end of a local day in UTC; 23, 24 or 25 hours apart."""
+    start = datetime.combine(day, time(), tzinfo=tz)
+    end = datetime.combine(day + timedelta(days=1), time(), tzinfo=tz)
+    return start.astimezone(UTC), end.astimezone(UTC)
+
+
+@lru_cache(maxsize=2)
+def synthetic_training(cadence_s: float) -> tuple[BaseSeries, ...]:
+    """The 30 training days of the simulated area."""
+    return tuple(generate_day(seed, cadence_s) for seed in training_seeds())
+
+
+def synthetic_scenario(seed: int, cadence_s: float = 5.0) -> Scenario:
+    """A simulated day; its training days are others than any day that is judged.
+
+    Raises:
+        ScenarioError: if ``seed`` is one of the training days' seeds.
+    """
+    if seed in training_seeds():
+        used = training_seeds()
+        raise ScenarioError(
+            f"seed {seed} is a training day ({used.start} to {used.stop - 1}); choose another"
+        )
+    tz = ZoneInfo(SITE_TZ)
+    start, end = local_day(day_of(seed), tz)
+    return Scenario(
+        name=f"seed {seed}",
+        start=start,
+        end=end,
+        tz=tz,
+        series=generate_day(seed, cadence_s),
+        training=synthetic_training(cadence_s),
+        seed=seed,
+        source=f"Simulated area, seed {seed}",
+    )
+
+
+def read_replay(
+    path: str, *, mapping: dict[str, str] | None, tz: str | None
+) -> tuple[BaseSeries, tuple[str, ...], str]:
+    """Read a CSV, or the sample by its name ``sample``.
+
+    Returns:
+        The series, the reader's remarks and the source's name.
+
+    Raises:
+        CsvError: as :func:`grid.csv_series.read_csv_series`.
+    """
+    if path == "sample":
+        with as_file(files("smartgrid") / "samples" / SAMPLE) as file:
+            found = read_csv_series(file, mapping=mapping, tz=tz)
+        return found.series, tuple(found.report.lines()), SAMPLE_SOURCE
+    found = read_csv_series(Path(path), mapping=mapping, tz=tz)
+    return found.series, tuple(found.report.lines()), Path(path).name
+
+
+def replay_scenario(
+    series: BaseSeries, day: date, tz: ZoneInfo, *, source: str, notes: tuple[str, ...] = ()
+) -> Scenario:
+    """A day of a recorded series; everything before its midnight is there to learn from.
+
+    Raises:
+        ScenarioError: if the series has no such day, or nothing before it.
+    """
+    start, end = local_day(day, tz)
+    frame = series.frame
+    inside = frame.loc[(frame.index >= start) & (frame.index < end), "net_load_kw"]
+    if inside.notna().sum() < 2:
+        have = ", ".join(str(known) for known in available_days(series, tz)[-5:])
+        raise ScenarioError(
+            f"day {day} ({tz.key}) has no net load in {source}; the last days there are: {have}"
+        )
+    before = frame.loc[frame.index < start]
+    if before["net_load_kw"].notna().sum() < 100:
+        raise ScenarioError(f"day {day} has too little before it in {source} to train on; choose a later day")
+    window = frame.loc[
+        (frame.index >= start - WARM_UP) & (frame.index < end + timedelta(seconds=RAMP_WINDOW_S))
+    ]
+    return Scenario(
+        name=str(day),
+        start=start,
+        end=end,
+        tz=tz,
+        series=_part(series, window),
+        training=(_part(series, before),),
+        seed=None,
+        source=source,
+        notes=notes,
+    )
+
+
+def available_days(series: BaseSeries, tz: ZoneInfo) -> Sequence[date]:
+    """Local dates with at least half a day of net load, in order."""
+    present = pd.DatetimeIndex(series.frame["net_load_kw"].dropna().index)
+    counts = Counter(present.tz_convert(tz).date.tolist())
+    enough = 0.5 * 86400 / series.cadence_s
+    return sorted(day for day, count in counts.items() if count >= enough)
+
+
+def _part(series: BaseSeries, frame: pd.DataFrame) -> BaseSeries:
+    return BaseSeries(frame, series.cadence_s, series.currency, series.price_source)
