@@ -112,6 +112,22 @@ class PlantSimulator:
         """What battery and peaker are asked to do, in kW."""
         return self._battery_setpoint_kw, self._peaker_setpoint_kw
 
+    def restore(self, battery: BatteryState, peaker: PeakerState) -> None:
+        """Let the assets stand as they were reported before this simulation began."""
+        self._battery, self._peaker = battery, peaker
+
+    def extend(self, base: BaseSeries) -> None:
+        """Go on with more rows of the same channels and cadence.
+
+        Raises:
+            PlantError: if they do not follow those that are there.
+        """
+        rows = _rows(base)
+        if not rows or rows[0].start < self._rows[-1].end:
+            raise PlantError("base: its rows do not follow the plant's; give later ones")
+        self._rows = self._rows[self._next :] + rows
+        self._next = 0
+
     def set_points(self, battery_kw: float, peaker_kw: float) -> None:
         """Ask the assets for a power from now on; positive injects into the grid and lowers the meter.
 

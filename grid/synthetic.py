@@ -8,6 +8,7 @@ made here (:mod:`grid.synthetic_prices`) and the frequency is the plant's (:mod:
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,12 @@ _WEEKEND_SHARE = 0.93
 def training_seeds() -> range:
     """The seeds of the 30 days that the synthetic area's model, limits and scale come from."""
     return range(100, 130)
+
+
+@lru_cache(maxsize=2)
+def training_series(cadence_s: float = FINE_STEP_S) -> tuple[BaseSeries, ...]:
+    """The training days, each a series of its own."""
+    return tuple(generate_day(seed, cadence_s) for seed in training_seeds())
 
 
 def day_of(seed: int) -> date:

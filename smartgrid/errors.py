@@ -11,3 +11,11 @@ class SettingsError(SmartGridError):
 
 class ScenarioError(SmartGridError):
     """A day cannot be run as asked (no such day, nothing to train on)."""
+
+
+class ReportError(SmartGridError):
+    """A report cannot be written where it was asked for."""
+
+
+class RoleError(SmartGridError):
+    """A role cannot run here (no plant yet, another process has it); the text says what to start."""

@@ -1,7 +1,7 @@
 """The market's quotes as they become known: day-ahead for the local day, real time before each interval."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -45,11 +45,6 @@ class MarketFeed:
                 for at, price in quotes
             ]
         )
-
-    @property
-    def interval(self) -> timedelta:
-        """Length of an interval."""
-        return timedelta(seconds=self._interval_s)
 
 
 def _by_time(means: pd.DataFrame, column: str) -> dict[datetime, float]:

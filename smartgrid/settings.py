@@ -2,11 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -14,35 +13,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from grid.telemetry import AREA_SITE, NATIVE_SITE
 from smartgrid.errors import SettingsError
 
 CONFIG_NAME = "smartgrid.toml"
 
 
-def _known_time_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"{name!r} is no IANA time zone; write it like 'America/Chicago' or 'UTC'")
-    return name
-
-
-TimeZoneName = Annotated[str, AfterValidator(_known_time_zone)]
-
-
 def default_state() -> Path:
     """The platform's user data directory for this product."""
     return user_data_path("smartgrid-ai", appauthor=False)
-
-
-class SiteSettings(BaseModel):
-    """One metered site."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(description="the key of its messages", min_length=1)
-    tz: TimeZoneName = Field("UTC", description="IANA time zone of its local day")
-    cadence_s: float = Field(5.0, description="nominal seconds between pulses", ge=1, le=3600)
-    parent: str | None = Field(None, description="the area that it belongs to")
 
 
 class Settings(BaseSettings):
@@ -62,11 +40,8 @@ class Settings(BaseSettings):
     pulse_s: float = Field(
         5.0, description="wall seconds between pulses of the simulated plant", gt=0, le=3600
     )
+    currency: str = Field("USD", description="of the prices", pattern="^[A-Z]{3}$")
     seed: int = Field(1000, description="seed of the simulated area's weather and load", ge=0)
-    sites: tuple[SiteSettings, ...] = Field(
-        (SiteSettings(name=AREA_SITE), SiteSettings(name=NATIVE_SITE, parent=AREA_SITE)),
-        description="the metered sites",
-    )
 
     @classmethod
     def settings_customise_sources(
@@ -113,11 +88,3 @@ def load_settings(**given: Any) -> Settings:
             for problem in error.errors()
         ]
         raise SettingsError("settings: " + "; ".join(lines)) from None
-
-
-def site_zone(settings: Settings, site: str) -> ZoneInfo:
-    """The time zone of a site; UTC for one that the settings do not list."""
-    for known in settings.sites:
-        if known.name == site:
-            return ZoneInfo(known.tz)
-    return ZoneInfo("UTC")

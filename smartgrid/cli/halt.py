@@ -7,28 +7,28 @@ import typer
 from smartgrid.cli.options import StateOption
 from smartgrid.cli.output import console
 
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the audit log.")]
 
-def halt(
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")],
-    state: StateOption = None,
-) -> None:
-    """Stop all autonomous action within one tick; assets go to their safe setpoints."""
-    from smartgrid.joined import open_ledger, this_user
+
+def halt(reason: ReasonOption, state: StateOption = None) -> None:
+    """Stop all autonomous action; the assets go to their safe setpoints."""
+    from dispatch import flags
+    from policies.principal import local_principal
+    from smartgrid.joined import join, this_user
     from smartgrid.settings import load_settings
 
-    open_ledger(load_settings(state=state)).set_halted(halted=True, by=f"local:{this_user()}", reason=reason)
+    workplace = join(load_settings(state=state))
+    flags.halt(workplace.ledger, local_principal(this_user()), reason, workplace.clock.now())
     console.print("The autonomy is halted. Resume it with: smartgrid resume --reason …")
 
 
-def resume(
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the audit log.")],
-    state: StateOption = None,
-) -> None:
+def resume(reason: ReasonOption, state: StateOption = None) -> None:
     """Let the autonomy act again; recorded as the duty operator's decision."""
-    from smartgrid.joined import open_ledger, this_user
+    from dispatch import flags
+    from policies.principal import operator_principal
+    from smartgrid.joined import join, this_user
     from smartgrid.settings import load_settings
 
-    open_ledger(load_settings(state=state)).set_halted(
-        halted=False, by=f"operator:{this_user()}", reason=reason
-    )
+    workplace = join(load_settings(state=state))
+    flags.resume(workplace.ledger, operator_principal(this_user()), reason, workplace.clock.now())
     console.print("The autonomy may act again.")

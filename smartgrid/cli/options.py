@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,18 @@ def zone(name: str | None, default: str = "UTC") -> ZoneInfo:
     if chosen not in available_timezones():
         raise ScenarioError(f"{chosen!r} is no IANA time zone; write it like America/Chicago")
     return ZoneInfo(chosen)
+
+
+def duration_s(text: str, option: str = "--horizon") -> float:
+    """Seconds of a duration such as 45s, 30m or 1h.
+
+    Raises:
+        ScenarioError: for anything else.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|min|h)", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise ScenarioError(f"{option} {text!r} is no duration; write it like 30m or 1h")
+    return float(match[1]) * {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}[match[2]]
 
 
 def local_date(text: str, option: str = "--day") -> date:

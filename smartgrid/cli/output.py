@@ -1,11 +1,12 @@
 """How commands speak: one line for an error, JSON for programs, text for people."""
 
 import json
-import math
 import sys
 from typing import Any, NoReturn
 
 from rich.console import Console
+
+from smartgrid.report.json_text import finite
 
 console = Console()
 errors = Console(stderr=True)
@@ -32,14 +33,3 @@ def fail(message: str) -> NoReturn:
 def print_json(document: Any) -> None:
     """Print a document as JSON on standard output; NaN becomes null."""
     sys.stdout.write(json.dumps(finite(document), indent=2) + "\n")
-
-
-def finite(value: Any) -> Any:
-    """The same document with NaN and infinities as None, which JSON can hold."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return value

@@ -1,13 +1,16 @@
 """``smartgrid train``: fit the forecast model and save it with its metadata."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from smartgrid.cli.options import JsonOption, MapOption, SiteTzOption, StateOption, TzOption, local_date, zone
 from smartgrid.cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from grid.series import BaseSeries
 
 
 def train(
@@ -27,29 +30,22 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the model of the 30-minute net-load change (P10, P50, P90), save it, and show what drives it."""
-    import pandas as pd
 
-    from grid.csv_columns import parse_mapping
-    from grid.csv_series import read_csv_series
-    from grid.series import BaseSeries
-    from grid.synthetic import SITE_TZ
-    from pipeline.training import train as fit
-    from smartgrid.day.scenario import synthetic_training
+    from grid.synthetic import training_series
+    from policies.limits import load_limits
+    from smartgrid.day.preparation import learn
     from smartgrid.settings import load_settings
+    from smartgrid.simulated_area import TZ
 
     settings = load_settings(state=state)
     if file is None:
-        series: tuple[BaseSeries, ...] = synthetic_training(5.0)
-        site_zone = zone(site_tz, SITE_TZ)
+        series, tz_name = training_series(), zone(site_tz, TZ).key
     else:
-        found = read_csv_series(file, mapping=parse_mapping(mapping or []), tz=tz).series
-        if until is not None:
-            frame = found.frame[found.frame.index < pd.Timestamp(local_date(until, "--until"), tz="UTC")]
-            found = BaseSeries(frame, found.cadence_s, found.currency, found.price_source)
-        series, site_zone = (found,), zone(site_tz)
-    model = fit(series, cadence_s=series[0].cadence_s, site_tz=site_zone.key)
+        series, tz_name = _read(file, until, mapping or [], tz), zone(site_tz).key
+    knowledge = learn(series, tz=tz_name, limits=load_limits(settings.limits))
     target = out or settings.model_dir
-    model.save(target)
+    knowledge.save(target)
+    model = knowledge.model
     importance = model.importance_by_family()
     metadata = model.metadata
     if as_json:
@@ -62,3 +58,17 @@ def train(
     for family, share in sorted(importance.items(), key=lambda item: -item[1]):
         table.add_row(family, f"{share:.1%}")
     console.print(table)
+
+
+def _read(file: Path, until: str | None, mapping: list[str], tz: str | None) -> "tuple[BaseSeries, ...]":
+    import pandas as pd
+
+    from grid.csv_columns import parse_mapping
+    from grid.csv_series import read_csv_series
+    from grid.series import BaseSeries
+
+    found = read_csv_series(file, mapping=parse_mapping(mapping), tz=tz).series
+    if until is None:
+        return (found,)
+    frame = found.frame[found.frame.index < pd.Timestamp(local_date(until, "--until"), tz="UTC")]
+    return (BaseSeries(frame, found.cadence_s, found.currency, found.price_source),)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pandas as pd
 
@@ -30,6 +31,12 @@ class Knowledge:
     model: ForecastModel
     area: Area
     price_model: PriceModel | None
+
+    def save(self, directory: Path) -> None:
+        """Save model and outlook into a directory, from where a stream can load them."""
+        self.model.save(directory)
+        if self.area.outlook is not None:
+            self.area.outlook.save(directory)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ class DayResult:
     seed: int | None
     currency: str
     price_source: str
+    price_seed: int
     cadence_s: float
     interval_s: float
     battery_energy_kwh: float

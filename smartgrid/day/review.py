@@ -51,6 +51,7 @@ def review_day(
         seed=scenario.seed,
         currency=day.knowledge.area.currency,
         price_source=scenario.series.price_source,
+        price_seed=day.price_seed,
         cadence_s=scenario.series.cadence_s,
         interval_s=day.interval.total_seconds(),
         battery_energy_kwh=limits.battery.energy_kwh,

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from langgraph.checkpoint.memory import InMemorySaver
-from mcp import Client
-
 from dispatch.approvals import Approvals
 from dispatch.lease import Lease
 from dispatch.ledger import Ledger
@@ -22,9 +19,7 @@ from grid.drivers import AssetReadings
 from grid.perfect_foresight import perfect_foresight
 from grid.plant import PlantSimulator
 from grid_supervisor.results import TickResult
-from grid_supervisor.supervisor import Supervisor
 from pipeline.sqlite_store import SqliteStore
-from policies.principal import RESPONSE, TRADING
 from smartgrid.area import Workplace
 from smartgrid.day.preparation import PreparedDay
 from smartgrid.day.recording import AssetRecording
@@ -33,9 +28,8 @@ from smartgrid.day.review import review_day
 from smartgrid.day.simulated_operator import SimulatedOperator
 from smartgrid.market_feed import MarketFeed
 from smartgrid.plant_owner import PlantOwner
+from smartgrid.supervising import LOOPS, open_supervisor
 from tools.registry import discover_tools
-
-LOOPS = {"response": RESPONSE, "trading": TRADING}
 
 
 @dataclass(frozen=True)
@@ -124,11 +118,7 @@ async def _play(
     recording, pulses = AssetRecording(), owner.advance_to(scenario.start)
     feed.announce_day(scenario.start, scenario.end)
     async with AsyncExitStack() as stack:
-        clients = {
-            name: await stack.enter_async_context(Client(workplace.server_for(principal)))
-            for name, principal in LOOPS.items()
-        }
-        supervisor = Supervisor(clients, InMemorySaver(), settles_at=scenario.end)
+        supervisor = await open_supervisor(stack, workplace, tuple(LOOPS), settles_at=scenario.end)
         now = scenario.start
         while now < scenario.end:
             owner.report()

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,7 +12,7 @@ import pandas as pd
 
 from grid.csv_series import read_csv_series
 from grid.series import BaseSeries
-from grid.synthetic import SITE_TZ, day_of, generate_day, training_seeds
+from grid.synthetic import SITE_TZ, day_of, generate_day, training_seeds, training_series
 from grid.units import RAMP_WINDOW_S
 from smartgrid.errors import ScenarioError
 
@@ -69,12 +68,6 @@ def local_day(day: date, tz: ZoneInfo) -> tuple[datetime, datetime]:
     return start.astimezone(UTC), end.astimezone(UTC)
 
 
-@lru_cache(maxsize=2)
-def synthetic_training(cadence_s: float) -> tuple[BaseSeries, ...]:
-    """The 30 training days of the simulated area."""
-    return tuple(generate_day(seed, cadence_s) for seed in training_seeds())
-
-
 def synthetic_scenario(seed: int, cadence_s: float = 5.0) -> Scenario:
     """A simulated day; its training days are others than any day that is judged.
 
@@ -94,7 +87,7 @@ def synthetic_scenario(seed: int, cadence_s: float = 5.0) -> Scenario:
         end=end,
         tz=tz,
         series=generate_day(seed, cadence_s),
-        training=synthetic_training(cadence_s),
+        training=training_series(cadence_s),
         seed=seed,
         source=f"Simulated area, seed {seed}",
     )

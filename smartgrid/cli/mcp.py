@@ -1,0 +1,37 @@
+"""``smartgrid mcp``: the MCP server on standard input and output, for desktop clients."""
+
+from smartgrid.cli.options import LimitsOption, StateOption
+from smartgrid.cli.output import errors
+
+
+def mcp(state: StateOption = None, limits: LimitsOption = None) -> None:
+    """Serve MCP over stdio; joins the plant that runs on the same state, else brings one up itself."""
+    import anyio
+
+    from mcp_server.transports import serve_stdio
+    from policies.principal import local_principal
+    from smartgrid.embedded_plant import EmbeddedPlant
+    from smartgrid.errors import RoleError
+    from smartgrid.joined import join, this_user
+    from smartgrid.settings import load_settings
+    from smartgrid.supervising import LOOPS
+
+    settings = load_settings(state=state, limits=limits)
+    principal = local_principal(this_user())
+
+    async def own() -> None:
+        async with EmbeddedPlant(settings, tuple(LOOPS)) as plant, anyio.create_task_group() as tasks:
+            errors.print(f"owns the plant of {settings.state}", highlight=False, soft_wrap=True)
+            tasks.start_soon(plant.run)
+            await serve_stdio(plant.workplace.server_for(principal))
+            tasks.cancel_scope.cancel()
+
+    async def beside() -> None:
+        workplace = join(settings)
+        errors.print(f"joins the plant of {settings.state}", highlight=False, soft_wrap=True)
+        await serve_stdio(workplace.server_for(principal))
+
+    try:
+        anyio.run(own)
+    except* RoleError:
+        anyio.run(beside)

@@ -1,0 +1,48 @@
+"""``smartgrid supervise``: the loops in a process of their own, beside the plant's owner."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from smartgrid.cli.options import LimitsOption, StateOption
+from smartgrid.cli.output import console
+
+POLL_S = 1.0
+
+
+def supervise(
+    loops: Annotated[
+        str, typer.Option("--loops", help="Loops to run: response,trading or one of them.")
+    ] = "response,trading",
+    state: StateOption = None,
+    limits: LimitsOption = None,
+) -> None:
+    """Run the supervisor's loops on a plant that another process owns (smartgrid up --loops none)."""
+    import anyio
+
+    from smartgrid.joined import join, plant_interval_start
+    from smartgrid.settings import load_settings
+    from smartgrid.supervising import open_daemon, parse_loops
+
+    settings = load_settings(state=state, limits=limits)
+    chosen = parse_loops(loops)
+
+    async def run() -> None:
+        from contextlib import AsyncExitStack
+
+        workplace = join(settings)
+        async with AsyncExitStack() as stack:
+            daemon = await open_daemon(stack, workplace, chosen, lambda: plant_interval_start(workplace))
+            console.print(
+                f"supervises {settings.state}: {', '.join(chosen)}; stop with Ctrl-C", highlight=False
+            )
+            while True:
+                result = await daemon.step()
+                for loop in result.loops if result is not None else ():
+                    console.print(
+                        f"{loop.interval_start} {loop.loop}: {loop.outcome} {loop.reason}", highlight=False
+                    )
+                await asyncio.sleep(POLL_S)
+
+    anyio.run(run)

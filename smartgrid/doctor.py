@@ -1,0 +1,167 @@
+"""What is configured, what is reachable, what is missing, and how to fix it."""
+
+import os
+import platform
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Literal
+
+from dispatch.errors import DispatchError
+from knowledge.index import open_index
+from pipeline.errors import PipelineError
+from pipeline.model import METADATA_FILE, ForecastModel
+from pipeline.sqlite_store import SqliteStore
+from policies.errors import PolicyError
+from policies.limits import load_limits
+from smartgrid.joined import open_ledger, owner_of
+from smartgrid.settings import CONFIG_NAME, Settings
+from tools.registry import discover_tools
+
+Level = Literal["ok", "missing", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        level: ``missing`` is no error: what it names comes into being, or is optional.
+        fix: what to do; empty where nothing is.
+    """
+
+    what: str
+    level: Level
+    detail: str
+    fix: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; nothing is changed."""
+    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+        _program,
+        _state,
+        _limits,
+        _model,
+        _ledger,
+        _store,
+        _tools,
+        _knowledge,
+        _port,
+    )
+    return [finding for check in checks for finding in check(settings)]
+
+
+def _program(_settings: Settings) -> Iterator[Finding]:
+    yield Finding(
+        "program", "ok", f"smartgrid-ai {version('smartgrid-ai')}, Python {platform.python_version()}"
+    )
+
+
+def _state(settings: Settings) -> Iterator[Finding]:
+    state = settings.state
+    existing = next(folder for folder in (state, *state.absolute().parents) if folder.exists())
+    if not os.access(existing, os.W_OK):
+        fix = "choose another with --state or SMARTGRID_STATE"
+        yield Finding("state", "wrong", f"{state} cannot be written", fix)
+    elif state.exists():
+        yield Finding("state", "ok", str(state))
+    else:
+        yield Finding("state", "missing", f"{state} does not exist yet", "'smartgrid up' makes it")
+    config = state / CONFIG_NAME
+    if config.exists():
+        yield Finding("settings", "ok", str(config))
+    else:
+        yield Finding(
+            "settings", "ok", "defaults and SMARTGRID_* variables", f"write {config} to change more"
+        )
+
+
+def _limits(settings: Settings) -> Iterator[Finding]:
+    try:
+        load_limits(settings.limits)
+    except PolicyError as error:
+        yield Finding(
+            "limits", "wrong", str(error), "correct the file, or leave limits unset for the default"
+        )
+    else:
+        yield Finding("limits", "ok", str(settings.limits or "the default, safe on any area"))
+
+
+def _model(settings: Settings) -> Iterator[Finding]:
+    if not (settings.model_dir / METADATA_FILE).is_file():
+        yield Finding("model", "missing", "none yet", "'smartgrid up' trains one; or 'smartgrid train FILE'")
+        return
+    try:
+        metadata = ForecastModel.load(settings.model_dir).metadata
+    except PipelineError as error:
+        yield Finding("model", "wrong", str(error), "train again with 'smartgrid train'")
+        return
+    span = f"{metadata.data_start} to {metadata.data_end}, every {metadata.cadence_s:g} s"
+    yield Finding("model", "ok", f"{metadata.rows:,} rows, {span}")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    if not settings.ledger_db.is_file():
+        yield Finding("ledger", "missing", "no plant has run here yet", "start one: smartgrid up")
+        return
+    try:
+        ledger = open_ledger(settings)
+    except DispatchError as error:
+        yield Finding("ledger", "wrong", str(error), "restore a back-up")
+        return
+    owner, audit = owner_of(ledger), ledger.verify_audit()
+    ledger.close()
+    if owner is None:
+        yield Finding("plant", "missing", "no process owns the plant now", "start one: smartgrid up")
+    else:
+        yield Finding("plant", "ok", f"owned by process {owner}; 'smartgrid mcp' joins it")
+    if audit.ok:
+        yield Finding("audit", "ok", f"{audit.count:,} entries; chain, signatures and head file agree")
+    else:
+        yield Finding("audit", "wrong", audit.problem, "keep all three files as they are, and investigate")
+
+
+def _store(settings: Settings) -> Iterator[Finding]:
+    if not settings.telemetry_db.is_file():
+        yield Finding("telemetry", "missing", "nothing measured yet", "start a plant: smartgrid up")
+        return
+    try:
+        with SqliteStore(settings.telemetry_db, read_only=True) as store:
+            newest = {site: store.latest(site, 1)[-1].ts_utc for site in store.sites()}
+    except PipelineError as error:
+        yield Finding("telemetry", "wrong", str(error), "move the file away; the stream makes a new one")
+        return
+    for site, ts_utc in newest.items():
+        yield Finding("telemetry", "ok", f"{site}: newest pulse {ts_utc.isoformat()}")
+
+
+def _tools(_settings: Settings) -> Iterator[Finding]:
+    found = discover_tools()
+    yield Finding("tools", "ok", f"{len(found.tools)}: {', '.join(tool.name for tool in found.tools)}")
+    for plugin in found.broken:
+        yield Finding(
+            "tools",
+            "wrong",
+            f"plugin {plugin.name} of {plugin.package or 'an unknown package'}: {plugin.reason}",
+            "mend or uninstall that package; the others work",
+        )
+
+
+def _knowledge(settings: Settings) -> Iterator[Finding]:
+    if open_index(settings.state / "knowledge") is None:
+        yield Finding(
+            "regulation index", "missing", "none: lookup_regulation says so", "comes in a later version"
+        )
+    else:
+        yield Finding("regulation index", "ok", str(settings.state / "knowledge"))
+
+
+def _port(settings: Settings) -> Iterator[Finding]:
+    address = f"http://{settings.http_host}:{settings.http_port}"
+    try:
+        with socket.create_connection((settings.http_host, settings.http_port), timeout=1.0):
+            yield Finding("http", "ok", f"something answers at {address}")
+    except OSError:
+        yield Finding("http", "missing", f"nothing answers at {address}", "'smartgrid up' serves there")

@@ -1,0 +1,97 @@
+"""Roles beside the plant's owner: they meet it in the ledger and the store, and nowhere else."""
+
+import getpass
+import time
+from datetime import datetime
+
+from dispatch.errors import LedgerError
+from dispatch.lease import Lease
+from dispatch.ledger import Ledger
+from dispatch.plant_clock import LedgerClock, plant_clock_of
+from pipeline.model import ForecastModel
+from pipeline.outlook import Outlook
+from pipeline.sqlite_store import SqliteStore
+from policies.limits import Scale, load_limits
+from smartgrid.area import Area, Workplace
+from smartgrid.errors import RoleError
+from smartgrid.settings import Settings
+from tools.intervals import interval_start
+from tools.registry import discover_tools
+
+
+def this_user() -> str:
+    """Who works at this machine; the name behind ``local:`` and ``operator:``."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry in the user database, as in some containers
+        return "user"
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger of a plant that has run here.
+
+    Raises:
+        RoleError: where there is none, so that a mistyped directory does not become a new plant.
+        LedgerError: if it cannot be opened.
+    """
+    if not settings.ledger_db.is_file():
+        raise RoleError(f"{settings.ledger_db}: no plant has run here yet; start one: smartgrid up")
+    return Ledger(settings.state)
+
+
+def owner_of(ledger: Ledger) -> str | None:
+    """The process that owns the plant now; None when nobody does."""
+    return Lease(ledger, "", time.time).holder()
+
+
+def area_of(settings: Settings, model: ForecastModel, outlook: Outlook) -> Area:
+    """The area at the scale of the model that it runs with.
+
+    Raises:
+        LimitsError: if the limits file cannot be used.
+    """
+    metadata = model.metadata
+    scale = Scale(metadata.p99_net_load_kw, metadata.ramp_limit_kw, metadata.cadence_s)
+    limits = load_limits(settings.limits).resolve(scale)
+    return Area(limits, metadata.site_tz, settings.currency, outlook)
+
+
+def load_area(settings: Settings) -> Area:
+    """The area of the model in the state directory.
+
+    Raises:
+        ModelError: if there is no model, or it does not fit this program.
+        LimitsError: if the limits file cannot be used.
+    """
+    model, outlook = ForecastModel.load(settings.model_dir), Outlook.load(settings.model_dir)
+    return area_of(settings, model, outlook)
+
+
+def join(settings: Settings) -> Workplace:
+    """A workplace beside the owner: reads what it writes, and proposes through the ledger.
+
+    Raises:
+        RoleError: if no plant has run here.
+        LedgerError, StoreError, ModelError, LimitsError: if a part of the state cannot be used.
+    """
+    ledger = open_ledger(settings)
+    clock = LedgerClock(ledger, time.time)
+    try:
+        clock.now()
+    except LedgerError:
+        ledger.close()
+        raise
+    return Workplace(
+        load_area(settings),
+        ledger=ledger,
+        reader=SqliteStore(settings.telemetry_db, read_only=True),
+        clock=clock,
+        tools=discover_tools().tools,
+    )
+
+
+def plant_interval_start(workplace: Workplace) -> datetime | None:
+    """Start of the interval that the plant's owner has come to; None before its first tick."""
+    with workplace.ledger.reading() as connection:
+        reading = plant_clock_of(connection)
+    return None if reading is None else interval_start(reading.plant, workplace.area.limits.interval_s)

@@ -1,0 +1,52 @@
+"""Serving a plant over HTTP: MCP at ``/mcp``, the operator's page at ``/console``."""
+
+from contextlib import suppress
+
+import anyio
+import uvicorn
+from operator_console.snapshot import ConsoleSource
+from operator_console.status_page import console_routes
+
+from mcp_server.transports import http_app, http_server
+from policies.principal import local_principal
+from smartgrid.area import Workplace
+from smartgrid.embedded_plant import EmbeddedPlant
+from smartgrid.joined import this_user
+from smartgrid.settings import Settings
+
+
+def web_server(workplace: Workplace, settings: Settings) -> uvicorn.Server:
+    """The web server of a workplace, on loopback; whoever reaches it acts as the local user.
+
+    Raises:
+        ServeError: when the settings name another host than this machine.
+    """
+    area = workplace.area
+    source = ConsoleSource(
+        reader=workplace.reader,
+        ledger=workplace.ledger,
+        clock=workplace.clock,
+        max_age_s=area.limits.max_age_s,
+        currency=area.currency,
+        battery_energy_kwh=area.limits.battery.energy_kwh,
+        tz=area.tz,
+    )
+    server = workplace.server_for(local_principal(this_user()))
+    app = http_app(server, settings.http_host, console_routes(source))
+    return http_server(app, settings.http_host, settings.http_port)
+
+
+async def run_with_plant(plant: EmbeddedPlant, server: uvicorn.Server) -> None:
+    """Serve while the plant runs; either's end ends both."""
+    async with anyio.create_task_group() as tasks:
+
+        async def run_plant() -> None:
+            try:
+                await plant.run()
+            finally:
+                server.should_exit = True
+
+        tasks.start_soon(run_plant)
+        with suppress(KeyboardInterrupt):
+            await server.serve()
+        tasks.cancel_scope.cancel()
