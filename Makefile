@@ -22,7 +22,7 @@ demo: $(VENV)/.ready ## the main job: one simulated day, then one day of real da
 	$(BIN)/smartgrid demo --then-sample --out demo-report
 
 test: $(VENV)/.ready ## all tests that need Python alone
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: lint types arrows ## style, types, import arrows
 

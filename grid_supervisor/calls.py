@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp import Client
+from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, TextContent
 
 from grid_supervisor.errors import ToolCallError
@@ -16,10 +17,14 @@ async def call_tool(client: Client, name: str, arguments: Mapping[str, Any]) -> 
     """Call a tool and return its structured answer.
 
     Raises:
-        ToolCallError: when the tool refused, failed, asked back or answered without structure.
+        ToolCallError: when the tool refused, failed, asked back or answered without structure, or the
+            server answered with a protocol error.
     """
-    # A question from the server must not be answered automatically: the supervisor decides nothing twice.
-    result = await client.session.call_tool(name, dict(arguments), allow_input_required=True)
+    try:
+        # A question from the server must not be answered automatically: the supervisor decides nothing twice.
+        result = await client.session.call_tool(name, dict(arguments), allow_input_required=True)
+    except MCPError as error:
+        raise ToolCallError(f"{name}: {error}") from error
     if not isinstance(result, CallToolResult):
         raise ToolCallError(f"{name}: the server asks for input; the supervisor gives none")
     if result.is_error:

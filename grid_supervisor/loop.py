@@ -4,11 +4,12 @@ No model is in the control path. A tick that must not act ends early with its re
 have no retry policy; the idempotency key makes a tick that runs twice act once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal, TypedDict
 
+from langchain_core.runnables import RunnableLambda
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -81,10 +82,16 @@ class Loop:
 
     def _compile(self) -> "CompiledStateGraph[TickState, None, TickState, TickState]":
         graph = StateGraph(TickState)
-        nodes = (self._sense, self._trust, self._forecast, self._decide, self._propose)
-        names = [node.__name__.removeprefix("_") for node in nodes]
+        nodes: tuple[Callable[[TickState], Awaitable[TickState]], ...] = (
+            self._sense,
+            self._trust,
+            self._forecast,
+            self._decide,
+            self._propose,
+        )
+        names = ("sense", "trust", "forecast", "decide", "propose")
         for name, node in zip(names, nodes, strict=True):
-            graph.add_node(name, node)  # type: ignore[call-overload]  # a bound method is a node too
+            graph.add_node(name, RunnableLambda(node))
         graph.add_edge(START, "sense")
         for before, after in pairwise(names):
             graph.add_conditional_edges(before, _go_on(after), [after, END])

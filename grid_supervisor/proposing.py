@@ -23,7 +23,7 @@ def request_for(loop: str, decision: Decision, view: GridView) -> ToolRequest:
         A loop's decision on one asset for one interval always has the same idempotency key, so that a
         tick that runs twice acts once.
     """
-    tool, power_kw = _tool_of(decision)
+    tool, power_kw = tool_of(decision)
     arguments: dict[str, Any] = {
         "power_kw": power_kw,
         "duration_min": decision.duration_s / SECONDS_PER_MINUTE,
@@ -41,7 +41,7 @@ def request_for(loop: str, decision: Decision, view: GridView) -> ToolRequest:
     return ToolRequest(tool, arguments)
 
 
-def _tool_of(decision: Decision) -> tuple[str, float]:
+def tool_of(decision: Decision) -> tuple[str, float]:
     """The tool and its power, which is never negative; positive decisions inject into the grid."""
     if decision.asset == "peaker":
         return "dispatch_peaker", decision.power_kw

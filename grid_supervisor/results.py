@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 Outcome = Literal["acted", "idle", "blocked"]
-ActionStatus = Literal[
-    "accepted", "pending_approval", "denied", "unchanged", "waiting", "withdrawn", "expired", "refused"
-]
+ActionStatus = Literal["accepted", "pending_approval", "denied", "waiting", "withdrawn", "expired", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +16,10 @@ class Action:
         asset: ``battery`` or ``peaker``.
         power_kw: wanted power, positive injects.
         reason: why, with the figures that decided.
-        status: ``accepted``, ``pending_approval`` and ``denied`` are the server's words; ``unchanged``: an
-            equal proposal lives on; ``waiting``: an operator has still to decide, or has denied it a
-            short while ago; ``withdrawn``: no longer wanted when it was approved; ``expired``: nobody
-            decided in time; ``refused``: the call itself failed.
+        status: ``accepted``, ``pending_approval`` and ``denied`` are the server's words; ``waiting``: an
+            operator has still to decide, or has denied it a short while ago; ``withdrawn``: no longer
+            wanted when it was approved; ``expired``: nobody decided in time; ``refused``: the call
+            itself failed.
         detail: what the server answered, in words.
         proposal_id, approval_id: where the ledger keeps it.
         expected_gain_usd: what the policy expects; None where it did not compute it.

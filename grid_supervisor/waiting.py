@@ -7,7 +7,7 @@ from typing import Literal
 from grid_supervisor.approval_graph import ApprovalGraph
 from grid_supervisor.calls import Answer
 from grid_supervisor.errors import ToolCallError
-from grid_supervisor.proposing import ToolRequest
+from grid_supervisor.proposing import ToolRequest, tool_of
 from grid_supervisor.results import Action
 from grid_supervisor.sense import moment
 from policies.view import Decision, PeakerStart
@@ -60,13 +60,15 @@ class WaitingRoom:
         """Carry out what was approved and is still wanted, and close what is over.
 
         Args:
-            decisions: what the policy wants now, by asset; those that a request answers for are taken out.
+            decisions: what the policy wants now, by asset; those that a request answers for are taken out,
+                the others stay to be asked for.
             now: the plant's time. A denial holds until the request would have expired.
         """
         actions = []
         for asset, request in list(self._requests.items()):
-            wanted = decisions.pop(asset, None)
-            if request.state == "approved" and wanted is not None and wanted.power_kw != 0:
+            wanted = decisions.get(asset)
+            if request.state == "approved" and wanted is not None and _still_wanted(request, wanted):
+                del decisions[asset]
                 actions.append(await self._repeat(asset, request, wanted))
             elif request.state == "approved":
                 actions.append(await self._close(asset, request, "withdrawn", "no longer wanted"))
@@ -74,9 +76,8 @@ class WaitingRoom:
                 actions.append(
                     await self._close(asset, request, "expired", f"was {request.state} until then")
                 )
-                if wanted is not None:
-                    decisions[asset] = wanted
             elif wanted is not None:
+                del decisions[asset]
                 detail = f"approval {request.approval_id} is {request.state}"
                 actions.append(_action(asset, wanted, "waiting", detail, request))
         return actions
@@ -108,6 +109,12 @@ class WaitingRoom:
         return Action(
             asset, 0.0, f"approval {request.approval_id}", decision, detail, None, request.approval_id
         )
+
+
+def _still_wanted(request: _Request, wanted: Decision) -> bool:
+    """Whether the frozen call goes the way that is wanted now; a charge does not answer for a discharge."""
+    tool, power_kw = tool_of(wanted)
+    return tool == request.tool and power_kw != 0
 
 
 def _action(

@@ -9,8 +9,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import typer
 
-from smartgrid.cli import approvals, audit, backtest, bench, demo, doctor, halt, mcp, supervise, train, up
+from smartgrid.cli.approvals import app as approvals_app
+from smartgrid.cli.audit import app as audit_app
+from smartgrid.cli.backtest import app as backtest_app
+from smartgrid.cli.bench import app as bench_app
+from smartgrid.cli.demo import demo
+from smartgrid.cli.doctor import doctor
+from smartgrid.cli.halt import halt, resume
+from smartgrid.cli.mcp import mcp
 from smartgrid.cli.output import fail, user_errors
+from smartgrid.cli.supervise import supervise
+from smartgrid.cli.train import train
+from smartgrid.cli.up import up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,23 +28,20 @@ app = typer.Typer(
     add_completion=False,
     help="Watch a grid area, forecast its net load, keep it stable and trade its battery, behind guardrails.",
 )
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("mcp")(mcp.mcp)
-app.command("supervise")(supervise.supervise)
-app.command("train")(train.train)
-app.command("doctor")(doctor.doctor)
-app.command("halt")(halt.halt)
-app.command("resume")(halt.resume)
-app.add_typer(approvals.app, name="approvals")
-app.add_typer(audit.app, name="audit")
-app.add_typer(backtest.app, name="backtest")
-app.add_typer(bench.app, name="bench")
+for _command in (demo, up, mcp, supervise, train, doctor, halt, resume):
+    app.command(_command.__name__)(_command)
+app.add_typer(approvals_app, name="approvals")
+app.add_typer(audit_app, name="audit")
+app.add_typer(backtest_app, name="backtest")
+app.add_typer(bench_app, name="bench")
 
 
 def main() -> None:
     """Run the command line; what the user can mend is shown as one line, with exit code 1."""
-    logging.basicConfig(level=os.environ.get("SMARTGRID_LOG", "WARNING").upper(), stream=sys.stderr)
+    level = os.environ.get("SMARTGRID_LOG", "WARNING").upper()
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
     try:
         app()
     except user_errors() as error:

@@ -2,9 +2,11 @@
 
 What the assets injected is read off the meters (native less metered net load), the peaker's part is
 replayed from the ledger's setpoints by the machine's own rules, and the battery did the rest. So neither
-the executor's word nor the devices' own counters are taken for granted.
+the executor's word nor the devices' own counters are taken for granted. Where the meters are silent, the
+battery is taken to have followed its setpoint.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -13,7 +15,7 @@ from itertools import groupby
 from sqlalchemy import select
 
 from dispatch.ledger import Ledger
-from dispatch.receipts import Dispatch, history
+from dispatch.receipts import Dispatch, Setpoints, history
 from dispatch.schema import approvals, proposals
 from grid.assets import BatteryState, PeakerState
 from grid.telemetry import AREA_SITE, NATIVE_SITE
@@ -68,14 +70,24 @@ def _injections(
     reader: SeriesReader, limits: PlantLimits, start: datetime, end: datetime
 ) -> list[_Injection]:
     metered = {pulse.ts_utc: pulse.net_load_kw for pulse in reader.telemetry(AREA_SITE, start, end)}
-    native = reader.telemetry(NATIVE_SITE, start, end)
-    found = []
-    for pulse in native:
-        reads = metered.get(pulse.ts_utc)
-        known = pulse.net_load_kw is not None and reads is not None
-        injected_kw = pulse.net_load_kw - reads if known else None  # type: ignore[operator]
-        found.append(_Injection(pulse.ts_utc, limits.scale.cadence_s, injected_kw))
-    return found
+    cadence = timedelta(seconds=limits.scale.cadence_s)
+    found: list[_Injection] = []
+    now = start
+    for pulse in reader.telemetry(NATIVE_SITE, start, end):
+        found += _unmeasured(now, pulse.ts_utc, cadence)
+        native_kw, reads_kw = pulse.net_load_kw, metered.get(pulse.ts_utc)
+        injected_kw = None if native_kw is None or reads_kw is None else native_kw - reads_kw
+        found.append(_Injection(pulse.ts_utc, cadence.total_seconds(), injected_kw))
+        now = pulse.ts_utc + cadence
+    return found + list(_unmeasured(now, end, cadence))
+
+
+def _unmeasured(start: datetime, end: datetime, cadence: timedelta) -> Iterator[_Injection]:
+    """The time between two pulses where the meters are silent."""
+    while start < end:
+        step = min(cadence, end - start)
+        yield _Injection(start, step.total_seconds(), None)
+        start += step
 
 
 def _setpoint_breaches(dispatches: Sequence[Dispatch], limits: PlantLimits) -> Iterator[str]:
@@ -104,12 +116,14 @@ def _metered_breaches(
         if today != day:
             discharged_before_kwh, starts_before, day = battery.cell_discharged_kwh, peaker.starts, today
         was_up = peaker
-        peaker = peaker.step(limits.peaker, _peaker_setpoint_kw(dispatches, pulse.start), pulse.duration_s)
+        peaker = peaker.step(limits.peaker, _asked(dispatches, pulse.start).peaker_kw, pulse.duration_s)
         if was_up.on and not peaker.on and was_up.must_run(limits.peaker):
             yield f"{pulse.start}: peaker stopped after {was_up.in_state_s:.0f} s"
         if peaker.starts - starts_before > limits.peaker.max_starts_per_day:
             yield f"{pulse.start}: {peaker.starts - starts_before} peaker starts today"
         if pulse.injected_kw is None:
+            asked_kw = _asked(dispatches, pulse.start).battery_kw
+            battery = battery.step(limits.battery, asked_kw, pulse.duration_s)
             continue
         battery_kw = pulse.injected_kw - peaker.power_kw
         yield from _battery_breaches(battery, battery_kw, pulse, limits)
@@ -147,14 +161,10 @@ def _follow(battery: BatteryState, battery_kw: float, duration_s: float, limits:
     )
 
 
-def _peaker_setpoint_kw(dispatches: Sequence[Dispatch], at: datetime) -> float:
-    """What the ledger asked of the peaker at a moment; 0 before the first dispatch."""
-    asked = 0.0
-    for dispatch in dispatches:
-        if dispatch.at > at:
-            break
-        asked = dispatch.setpoints.peaker_kw
-    return asked
+def _asked(dispatches: Sequence[Dispatch], at: datetime) -> Setpoints:
+    """What the ledger asked of the assets at a moment; to stand still before the first dispatch."""
+    place = bisect_right(dispatches, at, key=lambda dispatch: dispatch.at)
+    return dispatches[place - 1].setpoints if place else Setpoints(0.0, 0.0)
 
 
 def _unapproved_starts(

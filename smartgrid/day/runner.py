@@ -63,13 +63,14 @@ async def run_day(
 
     Args:
         day: what to run, and what is known before it.
-        state_dir: an empty directory for the ledger and the store; they stay there to be read again.
+        state_dir: a new or empty directory for the ledger and the store; they stay there to be read again.
         with_operator: whether a simulated operator approves what waits; nobody does otherwise.
         watch: told at each border.
 
     Raises:
         AccountsError: if the day has no net load, or our cost were below perfect foresight's.
     """
+    state_dir.mkdir(parents=True, exist_ok=True)
     accounts_input = day.accounts_input()
     area = day.knowledge.area
     with SqliteStore(state_dir / "telemetry.db") as store:

@@ -107,7 +107,8 @@ def read_replay(
     if path == "sample":
         with as_file(files("smartgrid") / "samples" / SAMPLE) as file:
             found = read_csv_series(file, mapping=mapping, tz=tz)
-        return found.series, tuple(found.report.lines()), SAMPLE_SOURCE
+        report = replace(found.report, path="sample")
+        return found.series, tuple(report.lines()), SAMPLE_SOURCE
     found = read_csv_series(Path(path), mapping=mapping, tz=tz)
     return found.series, tuple(found.report.lines()), Path(path).name
 

@@ -10,13 +10,24 @@ from rich.table import Table
 from smartgrid.day.result import ApprovalRecord, DayResult
 from smartgrid.report.summary import JsonDict
 
+HEADINGS = (
+    "no action",
+    "ours",
+    "perfect foresight",
+    "value capture",
+    "ramp relief",
+    "trade share",
+    "cycles",
+    "dis- patches",
+    "viola- tions",
+)
+
 
 def print_report(console: Console, results: Sequence[DayResult], summary: JsonDict) -> None:
     """Print a set of days."""
-    table = Table(title="A day's accounts", title_justify="left")
-    for name in ("day", "no action", "ours", "perfect foresight"):
-        table.add_column(name, justify="left" if name == "day" else "right")
-    for name in ("value capture", "ramp relief", "trade share", "cycles", "dispatches", "violations"):
+    table = Table(title=f"A day's accounts, costs in {summary['currency']}", title_justify="left")
+    table.add_column("day", no_wrap=True)
+    for name in HEADINGS:
         table.add_column(name, justify="right")
     for day in summary["days"]:
         table.add_row(*_cells(day))
@@ -34,7 +45,7 @@ def _cells(row: JsonDict) -> list[str]:
     shares = ("value_capture", "ramp_relief", "trade_share")
     return [
         row["name"],
-        *(f"{row[name]:,.2f} {row['currency']}" for name in money),
+        *(f"{row[name]:,.0f}" for name in money),
         *("–" if row[name] is None else f"{row[name]:.2f}" for name in shares),
         f"{row['battery_cycles']:.2f}",
         f"{row['dispatches']:,}",
