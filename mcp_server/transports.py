@@ -1,7 +1,8 @@
 """Serving: stdio for desktop clients, streamable HTTP on this machine only."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 from mcp.server import MCPServer
@@ -48,6 +49,15 @@ def http_app(server: MCPServer[None], host: str, routes: Sequence[BaseRoute] = (
     return app
 
 
+class _Server(uvicorn.Server):
+    """Leaves the process's signals to the role that serves."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
 def http_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
     """A web server to ``await server.serve()``; set its ``should_exit`` to end it.
 
@@ -55,4 +65,6 @@ def http_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
         ServeError: when ``host`` is not this machine.
     """
     require_loopback(host)
-    return uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning"))
+    return _Server(
+        uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+    )

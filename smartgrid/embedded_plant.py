@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +11,7 @@ from dispatch.lease import PLANT
 from dispatch.ledger import Ledger
 from dispatch.plant_clock import plant_clock_of
 from dispatch.readings import latest_report
-from grid.clock import SimulatedClock
+from grid.clock import Clock, RealClock, SimulatedClock
 from grid.plant import PlantSimulator
 from grid.synthetic import FINE_STEP_S
 from grid_supervisor.daemon import Daemon
@@ -41,6 +41,7 @@ class EmbeddedPlant:
     Args:
         settings: state directory, seed, pace and limits.
         loops: which of the supervisor's loops run here.
+        wall: the machine's clock, from which a new plant's time starts.
 
     Raises:
         RoleError: on opening, if another process owns the plant or runs the loops.
@@ -48,8 +49,9 @@ class EmbeddedPlant:
 
     workplace: Workplace
 
-    def __init__(self, settings: Settings, loops: tuple[str, ...]) -> None:
+    def __init__(self, settings: Settings, loops: tuple[str, ...], wall: Clock | None = None) -> None:
         self._settings = settings
+        self._wall = wall or RealClock()
         self._loops = loops
         self._stack = AsyncExitStack()
         self._feeds: dict[date, MarketFeed] = {}
@@ -78,7 +80,7 @@ class EmbeddedPlant:
         area = area_of(settings, learnt.model, learnt.outlook)
         self._store = stack.enter_context(SqliteStore(settings.telemetry_db))
         self._simulated = SimulatedArea(settings.seed, learnt.price_model)
-        begin, now = _span(ledger)
+        begin, now = _span(ledger, self._wall.now())
         self._clock = SimulatedClock(begin)
         self.workplace = Workplace(
             area, ledger=ledger, reader=self._store, clock=self._clock, tools=discover_tools().tools
@@ -158,10 +160,9 @@ class EmbeddedPlant:
             self._feeds[day] = feed
 
 
-def _span(ledger: Ledger) -> tuple[datetime, datetime]:
+def _span(ledger: Ledger, wall: datetime) -> tuple[datetime, datetime]:
     """From when the plant plays, and until when at once; plant time never goes back."""
-    real = datetime.now(UTC)
-    now = interval_start(real, FINE_STEP_S)
+    now = interval_start(wall, FINE_STEP_S)
     with ledger.reading() as connection:
         reading = plant_clock_of(connection)
     if reading is None:

@@ -9,6 +9,9 @@ from dispatch.lease import Lease
 from dispatch.ledger import Ledger
 from smartgrid.errors import RoleError
 
+LEASE_S = 20.0
+"""How long a process that died keeps its role; a living one renews at every pulse."""
+
 
 def process_name() -> str:
     """A name for this process that no other has."""
@@ -21,11 +24,11 @@ def take(stack: AsyncExitStack, ledger: Ledger, role: str) -> Lease:
     Raises:
         RoleError: if another process holds it.
     """
-    lease = Lease(ledger, process_name(), time.time, role=role)
+    lease = Lease(ledger, process_name(), time.time, LEASE_S, role)
     if not lease.acquire():
         raise RoleError(
-            f"process {lease.holder()} has the {role} of {ledger.path.parent}: stop it, "
-            "or choose another --state"
+            f"process {lease.holder()} has the {role} of {ledger.path.parent}: stop it, or choose another "
+            f"--state (after a crash its hold ends within {LEASE_S:.0f} s)"
         )
     stack.callback(lease.release)
     return lease

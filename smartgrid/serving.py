@@ -1,18 +1,20 @@
 """Serving a plant over HTTP: MCP at ``/mcp``, the operator's page at ``/console``."""
 
-from contextlib import suppress
+from collections.abc import Callable
 
 import anyio
 import uvicorn
-from operator_console.snapshot import ConsoleSource
-from operator_console.status_page import console_routes
 
 from mcp_server.transports import http_app, http_server
+from operator_console.snapshot import ConsoleSource
+from operator_console.status_page import console_routes
 from policies.principal import local_principal
 from smartgrid.area import Workplace
 from smartgrid.embedded_plant import EmbeddedPlant
 from smartgrid.joined import this_user
 from smartgrid.settings import Settings
+
+START_POLL_S = 0.05
 
 
 def web_server(workplace: Workplace, settings: Settings) -> uvicorn.Server:
@@ -36,8 +38,14 @@ def web_server(workplace: Workplace, settings: Settings) -> uvicorn.Server:
     return http_server(app, settings.http_host, settings.http_port)
 
 
-async def run_with_plant(plant: EmbeddedPlant, server: uvicorn.Server) -> None:
-    """Serve while the plant runs; either's end ends both."""
+async def run_with_plant(plant: EmbeddedPlant, server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
+    """Serve while the plant runs; either's end ends both.
+
+    Args:
+        plant: open.
+        server: not yet started.
+        on_ready: told when the server answers.
+    """
     async with anyio.create_task_group() as tasks:
 
         async def run_plant() -> None:
@@ -46,7 +54,13 @@ async def run_with_plant(plant: EmbeddedPlant, server: uvicorn.Server) -> None:
             finally:
                 server.should_exit = True
 
+        async def watch_start() -> None:
+            while not server.started:
+                await anyio.sleep(START_POLL_S)
+            on_ready()
+
         tasks.start_soon(run_plant)
-        with suppress(KeyboardInterrupt):
+        tasks.start_soon(watch_start)
+        with anyio.CancelScope(shield=True):  # told to exit by the plant's end, it closes its connections
             await server.serve()
         tasks.cancel_scope.cancel()

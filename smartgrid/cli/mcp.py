@@ -14,6 +14,7 @@ def mcp(state: StateOption = None, limits: LimitsOption = None) -> None:
     from smartgrid.errors import RoleError
     from smartgrid.joined import join, this_user
     from smartgrid.settings import load_settings
+    from smartgrid.stopping import until_stopped
     from smartgrid.supervising import LOOPS
 
     settings = load_settings(state=state, limits=limits)
@@ -32,6 +33,6 @@ def mcp(state: StateOption = None, limits: LimitsOption = None) -> None:
         await serve_stdio(workplace.server_for(principal))
 
     try:
-        anyio.run(own)
+        anyio.run(until_stopped, own)
     except* RoleError:
-        anyio.run(beside)
+        anyio.run(until_stopped, beside)

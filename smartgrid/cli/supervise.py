@@ -23,6 +23,7 @@ def supervise(
 
     from smartgrid.joined import join, plant_interval_start
     from smartgrid.settings import load_settings
+    from smartgrid.stopping import until_stopped
     from smartgrid.supervising import open_daemon, parse_loops
 
     settings = load_settings(state=state, limits=limits)
@@ -45,4 +46,4 @@ def supervise(
                     )
                 await asyncio.sleep(POLL_S)
 
-    anyio.run(run)
+    anyio.run(until_stopped, run)

@@ -22,19 +22,19 @@ def up(
     from smartgrid.embedded_plant import EmbeddedPlant
     from smartgrid.serving import run_with_plant, web_server
     from smartgrid.settings import load_settings
+    from smartgrid.stopping import until_stopped
     from smartgrid.supervising import parse_loops
 
     settings = load_settings(state=state, limits=limits, http_port=port)
     chosen = parse_loops(loops)
 
-    async def run() -> None:
+    def say_ready() -> None:
+        address = f"http://{settings.http_host}:{settings.http_port}"
         console.print(f"state: {settings.state}", highlight=False, soft_wrap=True)
-        async with EmbeddedPlant(settings, chosen) as plant:
-            server = web_server(plant.workplace, settings)
-            address = f"http://{settings.http_host}:{settings.http_port}"
-            console.print(
-                f"MCP: {address}/mcp\nconsole: {address}/console\nstop with Ctrl-C", highlight=False
-            )
-            await run_with_plant(plant, server)
+        console.print(f"MCP: {address}/mcp\nconsole: {address}/console\nstop with Ctrl-C", highlight=False)
 
-    anyio.run(run)
+    async def run() -> None:
+        async with EmbeddedPlant(settings, chosen) as plant:
+            await run_with_plant(plant, web_server(plant.workplace, settings), say_ready)
+
+    anyio.run(until_stopped, run)

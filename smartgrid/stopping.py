@@ -1,0 +1,20 @@
+"""Ends a role in order when it is told to: leases are given back, files are closed."""
+
+import signal
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+
+async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:
+    """Run ``work`` until it ends by itself or the process gets SIGINT or SIGTERM, and is cancelled then."""
+    async with anyio.create_task_group() as tasks:
+
+        async def watch() -> None:
+            with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async for _ in signals:
+                    tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch)
+        await work()
+        tasks.cancel_scope.cancel()
