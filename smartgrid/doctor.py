@@ -15,7 +15,7 @@ from pipeline.model import METADATA_FILE, ForecastModel
 from pipeline.sqlite_store import SqliteStore
 from policies.errors import PolicyError
 from policies.limits import load_limits
-from smartgrid.joined import open_ledger, owner_of
+from smartgrid.ledger_access import open_ledger, owner_of
 from smartgrid.settings import CONFIG_NAME, Settings
 from tools.registry import discover_tools
 

@@ -1,47 +1,19 @@
 """Roles beside the plant's owner: they meet it in the ledger and the store, and nowhere else."""
 
-import getpass
 import time
 from datetime import datetime
 
 from dispatch.errors import LedgerError
-from dispatch.lease import Lease
-from dispatch.ledger import Ledger
 from dispatch.plant_clock import LedgerClock, plant_clock_of
 from pipeline.model import ForecastModel
 from pipeline.outlook import Outlook
 from pipeline.sqlite_store import SqliteStore
 from policies.limits import Scale, load_limits
 from smartgrid.area import Area, Workplace
-from smartgrid.errors import RoleError
+from smartgrid.ledger_access import open_ledger
 from smartgrid.settings import Settings
 from tools.intervals import interval_start
 from tools.registry import discover_tools
-
-
-def this_user() -> str:
-    """Who works at this machine; the name behind ``local:`` and ``operator:``."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no entry in the user database, as in some containers
-        return "user"
-
-
-def open_ledger(settings: Settings) -> Ledger:
-    """The ledger of a plant that has run here.
-
-    Raises:
-        RoleError: where there is none, so that a mistyped directory does not become a new plant.
-        LedgerError: if it cannot be opened.
-    """
-    if not settings.ledger_db.is_file():
-        raise RoleError(f"{settings.ledger_db}: no plant has run here yet; start one: smartgrid up")
-    return Ledger(settings.state)
-
-
-def owner_of(ledger: Ledger) -> str | None:
-    """The process that owns the plant now; None when nobody does."""
-    return Lease(ledger, "", time.time).holder()
 
 
 def area_of(settings: Settings, model: ForecastModel, outlook: Outlook) -> Area:

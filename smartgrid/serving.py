@@ -11,7 +11,7 @@ from operator_console.status_page import console_routes
 from policies.principal import local_principal
 from smartgrid.area import Workplace
 from smartgrid.embedded_plant import EmbeddedPlant
-from smartgrid.joined import this_user
+from smartgrid.ledger_access import this_user
 from smartgrid.settings import Settings
 
 START_POLL_S = 0.05

@@ -17,7 +17,7 @@ from smartgrid.cli.demo import demo
 from smartgrid.cli.doctor import doctor
 from smartgrid.cli.halt import halt, resume
 from smartgrid.cli.mcp import mcp
-from smartgrid.cli.output import fail, user_errors
+from smartgrid.cli.output import fail, leaves, user_errors
 from smartgrid.cli.supervise import supervise
 from smartgrid.cli.train import train
 from smartgrid.cli.up import up
@@ -46,3 +46,8 @@ def main() -> None:
         app()
     except user_errors() as error:
         fail(str(error))
+    except ExceptionGroup as group:  # what went wrong in a role's tasks
+        ours, others = group.split(user_errors())
+        if ours is None or others is not None:
+            raise
+        fail("; ".join(leaves(ours)))

@@ -49,7 +49,7 @@ def list_requests(
 def approve(approval_id: IdArgument, reason: ReasonOption, state: StateOption = None) -> None:
     """Agree to a request; its requester may then carry it out once, until it expires."""
     from policies.principal import operator_principal
-    from smartgrid.joined import this_user
+    from smartgrid.ledger_access import this_user
 
     asked = _desk(state).approve(approval_id, operator_principal(this_user()), reason)
     _say(asked)
@@ -59,7 +59,7 @@ def approve(approval_id: IdArgument, reason: ReasonOption, state: StateOption = 
 def deny(approval_id: IdArgument, reason: ReasonOption, state: StateOption = None) -> None:
     """Refuse a request."""
     from policies.principal import operator_principal
-    from smartgrid.joined import this_user
+    from smartgrid.ledger_access import this_user
 
     asked = _desk(state).deny(approval_id, operator_principal(this_user()), reason)
     _say(asked)
@@ -71,7 +71,7 @@ def _desk(state: "Path | None") -> "Approvals":
     from dispatch.approvals import Approvals
     from dispatch.plant_clock import LedgerClock
     from policies.limits import load_limits
-    from smartgrid.joined import open_ledger
+    from smartgrid.ledger_access import open_ledger
     from smartgrid.settings import load_settings
 
     settings = load_settings(state=state)

@@ -19,7 +19,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Compare chain, signatures and head file; exit code 1 names the first entry that does not hold."""
-    from smartgrid.joined import open_ledger
+    from smartgrid.ledger_access import open_ledger
     from smartgrid.settings import load_settings
 
     report = open_ledger(load_settings(state=state)).verify_audit()

@@ -12,7 +12,8 @@ def mcp(state: StateOption = None, limits: LimitsOption = None) -> None:
     from policies.principal import local_principal
     from smartgrid.embedded_plant import EmbeddedPlant
     from smartgrid.errors import RoleError
-    from smartgrid.joined import join, this_user
+    from smartgrid.joined import join
+    from smartgrid.ledger_access import this_user
     from smartgrid.settings import load_settings
     from smartgrid.stopping import until_stopped
     from smartgrid.supervising import LOOPS

@@ -17,11 +17,31 @@ def user_errors() -> tuple[type[Exception], ...]:
     from dispatch.errors import DispatchError
     from grid.errors import GridError
     from grid.units import UnitsError
+    from grid_supervisor.errors import SupervisorError
+    from mcp_server.errors import ServeError
     from pipeline.errors import PipelineError
     from policies.errors import PolicyError
     from smartgrid.errors import SmartGridError
 
-    return SmartGridError, GridError, UnitsError, PipelineError, PolicyError, DispatchError
+    return (
+        SmartGridError,
+        GridError,
+        UnitsError,
+        PipelineError,
+        PolicyError,
+        DispatchError,
+        SupervisorError,
+        ServeError,
+    )
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[str]:
+    """The texts of all errors in a group."""
+    return [
+        text
+        for error in group.exceptions
+        for text in (leaves(error) if isinstance(error, BaseExceptionGroup) else [str(error)])
+    ]
 
 
 def fail(message: str) -> NoReturn:

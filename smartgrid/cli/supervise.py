@@ -36,13 +36,17 @@ def supervise(
         async with AsyncExitStack() as stack:
             daemon = await open_daemon(stack, workplace, chosen, lambda: plant_interval_start(workplace))
             console.print(
-                f"supervises {settings.state}: {', '.join(chosen)}; stop with Ctrl-C", highlight=False
+                f"supervises {settings.state}: {', '.join(chosen)}; stop with Ctrl-C",
+                highlight=False,
+                soft_wrap=True,
             )
             while True:
                 result = await daemon.step()
                 for loop in result.loops if result is not None else ():
                     console.print(
-                        f"{loop.interval_start} {loop.loop}: {loop.outcome} {loop.reason}", highlight=False
+                        f"{loop.interval_start} {loop.loop}: {loop.outcome} {loop.reason}",
+                        highlight=False,
+                        soft_wrap=True,
                     )
                 await asyncio.sleep(POLL_S)
 
