@@ -61,10 +61,13 @@ class Approvals:
     def list(self, *states: ApprovalState) -> list[Approval]:
         """Requests in these states (all when none is given), oldest first."""
         now = self._clock.now()
+        asked = select(approvals).order_by(approvals.c.id)
+        # One that has run out is stored as it was: whether it still counts is seen when it is read.
+        stored = {*states, "PENDING", "APPROVED"} if "EXPIRED" in states else set(states)
+        if stored:
+            asked = asked.where(approvals.c.state.in_(stored))
         with self._ledger.reading() as connection:
-            found = [
-                _approval(row, now) for row in connection.execute(select(approvals).order_by(approvals.c.id))
-            ]
+            found = [_approval(row, now) for row in connection.execute(asked)]
         return [approval for approval in found if not states or approval.state in states]
 
     def get(self, approval_id: str) -> Approval:

@@ -76,17 +76,27 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """A consistent view; writing through it is an error of the caller."""
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
+        """A consistent view; writing through it is an error of the caller.
+
+        Raises:
+            LedgerError: when the database cannot be read.
+        """
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+        except DatabaseError as error:
+            raise LedgerError(
+                f"{self.path}: cannot be read ({error.orig}); look for missing rights or a damaged file, "
+                "and restore a back-up"
+            ) from error
 
     def verify_audit(self) -> AuditReport:
         """Compare audit chain, signatures and head file; an unreadable chain is broken too."""
         try:
             with self.reading() as connection:
                 return self._trail.verify(connection)
-        except DatabaseError as error:
-            return AuditReport(False, 0, None, f"{self.path.name} cannot be read: {error.orig}")
+        except LedgerError as error:
+            return AuditReport(False, 0, None, str(error))
 
     def close(self) -> None:
         """Close all connections."""
