@@ -8,7 +8,10 @@ from rich.console import Console
 
 from smartgrid.report.json_text import finite
 
-console = Console()
+PIPED_WIDTH = 130
+"""Columns where there is no terminal whose width could be asked for."""
+
+console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 errors = Console(stderr=True)
 
 

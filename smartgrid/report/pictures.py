@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import DateFormatter
+from matplotlib.dates import DateFormatter, HourLocator
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -36,6 +36,7 @@ def _axes(result: DayResult, ylabel: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(10, 3), layout="constrained")
     axes = figure.add_subplot()
     axes.set_ylabel(ylabel)
+    axes.xaxis.set_major_locator(HourLocator(byhour=range(0, 24, 3), tz=ZoneInfo(result.tz)))  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=ZoneInfo(result.tz)))  # type: ignore[no-untyped-call]
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -44,7 +45,7 @@ def _axes(result: DayResult, ylabel: str) -> tuple[Figure, Axes]:
 
 def _svg(figure: Figure, axes: Axes) -> str:
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=4)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, frameon=False, ncols=4)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

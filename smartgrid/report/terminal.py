@@ -4,28 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from smartgrid.day.result import ApprovalRecord, DayResult
 from smartgrid.report.summary import JsonDict
 
-HEADINGS = (
-    "no action",
-    "ours",
-    "perfect foresight",
-    "value capture",
-    "ramp relief",
-    "trade share",
-    "cycles",
-    "dis- patches",
-    "viola- tions",
+HEADINGS = ("no action", "ours", "perfect", "capture", "relief", "trade", "cycles", "acts", "broken")
+LEGEND = (
+    "perfect: with foresight of the whole day; capture: our share of its gain; relief: share of the ramp\n"
+    "penalty avoided; trade: our energy profit over its; acts: accepted proposals; broken: guardrails broken"
 )
 
 
 def print_report(console: Console, results: Sequence[DayResult], summary: JsonDict) -> None:
     """Print a set of days."""
-    table = Table(title=f"A day's accounts, costs in {summary['currency']}", title_justify="left")
+    table = Table(
+        title=f"A day's accounts, costs in {summary['currency']}", title_justify="left", box=SIMPLE_HEAD
+    )
     table.add_column("day", no_wrap=True)
     for name in HEADINGS:
         table.add_column(name, justify="right")
@@ -35,6 +32,7 @@ def print_report(console: Console, results: Sequence[DayResult], summary: JsonDi
         table.add_section()
         table.add_row(*_cells(summary))
     console.print(table)
+    console.print(LEGEND, style="dim", highlight=False)
     for result in results:
         for line in _remarks(result):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
