@@ -153,3 +153,12 @@ def _only_json_lacks(value: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return bool(found) and isinstance(parsed, dict)
+
+
+def message_schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of each topic's messages, by topic; ``docs/schemas`` holds the same."""
+    return {
+        TELEMETRY_TOPIC: msgspec.json.schema(TelemetryMessage),
+        FORECASTS_TOPIC: msgspec.json.schema(ForecastMessage),
+        DEAD_LETTER_TOPIC: msgspec.json.schema(DeadLetterMessage),
+    }

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from grid.telemetry import Telemetry
 from pipeline.errors import MessageError
 from pipeline.forecast import Forecast
-from pipeline.messages import decode_telemetry, encode_forecast, encode_telemetry
+from pipeline.messages import decode_telemetry, encode_forecast, encode_telemetry, message_schemas
 
 AT = datetime(2024, 5, 1, 12, 0, 5, tzinfo=UTC)
 NUMBERS = st.none() | st.floats(-1e9, 1e9)
@@ -94,3 +95,9 @@ def test_what_cannot_be_used_is_refused_with_its_reason(message: bytes, reason: 
 def test_arbitrary_bytes_are_refused_and_never_break_the_decoder(message: bytes) -> None:
     with pytest.raises(MessageError):
         decode_telemetry(message)
+
+
+def test_the_schemas_in_the_docs_are_those_of_the_code(repository: Path) -> None:
+    folder = repository / "docs" / "schemas"
+    documented = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
+    assert documented == message_schemas()
