@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grid.csv_report import shown
+from grid.csv_report import listing, shown
 from grid.errors import CsvError
 from grid.units import KW_PER_MW, KW_PER_W
 
@@ -24,7 +24,8 @@ PRICES = ("price", "da_price")
 SCALES = {"w": KW_PER_W, "kw": 1.0, "mw": KW_PER_MW}
 """Unit of power → kW."""
 UNIT_SUFFIX = re.compile(r"(?P<stem>.+)_(?P<unit>w|kw|mw|hz|[a-z]{3}_per_mwh)")
-UNREAD_SUFFIX = re.compile(r"(?P<stem>.+)_(?:gw|wh|kwh|mwh|gwh|per_mwh)")
+UNREAD_SUFFIX = re.compile(r"(?P<stem>.+?)_(?:gw|(?:[a-z]{2,5}_)?(?:per_)?[kmg]?wh)")
+"""Units that look like one of ours and are not: energies, and prices by another measure."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,26 @@ def parse_mapping(options: Sequence[str]) -> dict[str, str]:
         channel, equals, column = (part.strip() for part in option.partition("="))
         if not (channel and equals and column):
             raise CsvError(f"--map {shown(option)} is not CHANNEL=COLUMN; write it like load=total_gen_mw")
-        _require_channel(channel)
         if channel in mapping:
             raise CsvError(f"--map names {channel} twice ({mapping[channel]}, {column}); keep one")
         mapping[channel] = column
+    require_mapping(mapping)
     return mapping
+
+
+def require_mapping(mapping: Mapping[str, str]) -> None:
+    """Check a mapping before any file is looked at.
+
+    Raises:
+        CsvError: if it names an unknown channel, or gives one column to two channels of power,
+            so that net load would count it twice.
+    """
+    powers: dict[str, str] = {}
+    for channel, column in mapping.items():
+        if channel not in NAMES:
+            raise CsvError(f"--map: no channel {shown(channel)}; the channels are: {', '.join(NAMES)}")
+        if channel not in PRICES and (other := powers.setdefault(column, channel)) != channel:
+            raise CsvError(f"--map gives {shown(column)} to both {other} and {channel}; keep one")
 
 
 def find_time_column(header: Sequence[str]) -> int:
@@ -90,8 +106,7 @@ def find_time_column(header: Sequence[str]) -> int:
         if name in lowered:
             return lowered.index(name)
     raise CsvError(
-        f"no time column; name it {' or '.join(TIME_COLUMNS)} (the columns are: {_listing(header)};"
-        " commas separate them)"
+        f"no time column; name it {' or '.join(TIME_COLUMNS)} (the columns are: {listing(header)})"
     )
 
 
@@ -102,8 +117,6 @@ def choose_columns(header: Sequence[str], mapping: Mapping[str, str]) -> tuple[C
         CsvError: if the mapping names what is not there, several columns claim one channel, a unit
             is missing, two currencies are used, or no column gives net load or a price.
     """
-    for channel in mapping:
-        _require_channel(channel)
     found = [
         _mapped(header, channel, mapping[channel])
         if channel in mapping
@@ -114,7 +127,7 @@ def choose_columns(header: Sequence[str], mapping: Mapping[str, str]) -> tuple[C
     if not {"load", "net_load", *PRICES} & {column.channel for column in columns}:
         raise CsvError(
             "no column gives load, net_load or a price; use e.g. --map load=COLUMN"
-            f" (the columns are: {_listing(header)})"
+            f" (the columns are: {listing(header)})"
         )
     if len({column.currency for column in columns} - {None}) > 1:
         priced = ", ".join(column.name for column in columns if column.currency)
@@ -124,15 +137,10 @@ def choose_columns(header: Sequence[str], mapping: Mapping[str, str]) -> tuple[C
     return columns
 
 
-def _require_channel(channel: str) -> None:
-    if channel not in NAMES:
-        raise CsvError(f"--map: no channel {shown(channel)}; the channels are: {', '.join(NAMES)}")
-
-
 def _mapped(header: Sequence[str], channel: str, name: str) -> Column:
     option = f"--map {channel}={name}"
     if name not in header:
-        raise CsvError(f"{option}: no column {shown(name)}; the columns are: {_listing(header)}")
+        raise CsvError(f"{option}: no column {shown(name)}; the columns are: {listing(header)}")
     _, unit = _split_unit(name)
     if unit is None or not _fits(channel, unit):
         raise CsvError(
@@ -182,8 +190,3 @@ def _wanted(channel: str) -> str:
     if channel in PRICES:
         return "_<currency>_per_mwh, e.g. _usd_per_mwh"
     return "_hz" if channel == "frequency_hz" else "_w, _kw or _mw"
-
-
-def _listing(header: Sequence[str]) -> str:
-    names = ", ".join(shown(name) for name in header[:40])
-    return f"{names} and {len(header) - 40} more" if len(header) > 40 else names

@@ -1,16 +1,24 @@
 """What reading a CSV found: for the terminal as lines, for files as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 LISTED_BAD_ROWS = 20
 """Rows set aside are all counted; this many are listed."""
+SHOWN_CHARACTERS = 40
+SHOWN_NAMES = 40
 
 
 def shown(text: str) -> str:
     """A value as an error shows it: quoted, control characters escaped, cut after 40 characters."""
-    return repr(text) if len(text) <= 40 else f"{text[:40]!r}…"
+    return repr(text) if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]!r}…"
+
+
+def listing(names: Sequence[str]) -> str:
+    """Column names as texts show them: the first 40, each as :func:`shown`, and how many more."""
+    texts = ", ".join(shown(name) for name in names[:SHOWN_NAMES])
+    return f"{texts} and {len(names) - SHOWN_NAMES:,} more" if len(names) > SHOWN_NAMES else texts
 
 
 @dataclass(frozen=True)
@@ -20,14 +28,19 @@ class BadRow:
     Attributes:
         line: in the file, from 1.
         field: the column's name; ``row`` where the line as a whole is at fault.
-        value: as the file has it, cut to be shown.
-        reason: why it cannot be used.
+        value: as the file has it, cut after 41 characters; of a row in conflict, its time in UTC.
+        reason: why it cannot be used, and what to do.
     """
 
     line: int
     field: str
     value: str
     reason: str
+
+    @classmethod
+    def cut(cls, line: int, field: str, value: str, reason: str) -> "BadRow":
+        """One with its value cut, so that a report stays short whatever the file holds."""
+        return cls(line, field, value[: SHOWN_CHARACTERS + 1], reason)
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.field} {shown(self.value)}: {self.reason}"
@@ -53,7 +66,7 @@ class IngestReport:
         rows: data lines read; blank lines are none.
         used: rows in the series.
         set_aside: rows that could not be used, at most 1 % of ``rows``.
-        duplicates: rows that repeat an earlier one exactly.
+        duplicates: rows that repeat the time and all values that are read of an earlier one.
         bad_rows: the first :data:`LISTED_BAD_ROWS` of those set aside, by line.
         columns: channel → its column.
         ignored_columns: columns that feed no channel.
@@ -103,12 +116,12 @@ class IngestReport:
         gaps = f"gaps: {self.gaps:,}, the longest {longest}" if self.gaps else "no gaps"
         remarks = [
             f"{self.path}: {self.rows:,} rows read, {self.used:,} used, {self.set_aside:,} set aside,"
-            f" {self.duplicates:,} exact duplicates",
+            f" {self.duplicates:,} duplicates",
             f"{self.start_utc.isoformat()} to {self.end_utc.isoformat()}, every {self.cadence_s:g} s, {gaps}",
             f"{uses}; currency {self.currency}" if self.currency else uses,
         ]
         if self.ignored_columns:
-            remarks.append(f"ignored columns: {', '.join(self.ignored_columns)}")
+            remarks.append(f"ignored columns: {listing(self.ignored_columns)}")
         remarks += self.notes
         remarks += [f"set aside {row}" for row in self.bad_rows]
         if self.set_aside > len(self.bad_rows):

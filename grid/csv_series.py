@@ -1,6 +1,6 @@
 """Read a CSV of measurements into a base series, by the rules of ``docs/csv.md``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -8,17 +8,19 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from grid.csv_columns import Column, choose_columns, find_time_column
-from grid.csv_report import LISTED_BAD_ROWS, BadRow, ColumnUse, IngestReport
+from grid.csv_columns import require_mapping
+from grid.csv_layout import Layout, read_layout
+from grid.csv_net_load import with_net_load
+from grid.csv_report import ColumnUse, IngestReport
 from grid.csv_rows import Rows, parse_rows
-from grid.csv_text import read_lines, split_header, take_cells
+from grid.csv_text import read_content, split_lines
 from grid.csv_values import zone_of
 from grid.errors import CsvError
-from grid.series import CHANNELS, BaseSeries
+from grid.series import BaseSeries
 
-LARGEST_BAD_SHARE = 0.01
-NET_LOAD_TOLERANCE = 0.001
-"""Share by which a given net load may differ from that of its parts without a remark."""
+LARGEST_BAD_PCT = 1
+EXAMPLES = 5
+MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -65,118 +67,82 @@ def read_csv_series(
 
 
 def _read(path: Path, mapping: Mapping[str, str], zone: ZoneInfo | None) -> CsvSeries:
-    lines = read_lines(path)
-    header = split_header(lines[0])
-    time_at = find_time_column(header)
-    columns = choose_columns(header, mapping)
-    if len(lines) == 1:
-        raise CsvError("no rows below the header; nothing to read")
-    cells = take_cells(lines[1:], len(header), [time_at, *(column.position for column in columns)])
-    rows = parse_rows(cells, header[time_at], columns, zone)
-    count = len(lines) - 1
-    _require_few(rows.bad_rows, count)
-    _require_values(rows.frame, columns)
-    frame, net_load_notes = _with_net_load(rows.frame)
+    require_mapping(mapping)
+    content = read_content(path)
+    lines = split_lines(content)
+    first = next(lines, None)
+    if first is None:
+        raise CsvError("the file is empty; give one with a header line and rows")
+    layout = read_layout(first, mapping)
+    rows = parse_rows(lines, layout, zone)
+    _require_few_bad(rows)
+    _require_values(rows.frame, layout)
+    frame, net_load_notes = with_net_load(rows.frame)
     steps = _steps(pd.DatetimeIndex(frame.index))
-    currency = next((column.currency for column in columns if column.currency), None)
-    used = {time_at, *(column.position for column in columns)}
     report = IngestReport(
         path=str(path),
-        rows=count,
+        rows=rows.count,
         used=len(frame),
-        set_aside=len(rows.bad_rows),
+        set_aside=rows.set_aside,
         duplicates=rows.duplicates,
-        bad_rows=tuple(rows.bad_rows[:LISTED_BAD_ROWS]),
-        columns={column.channel: ColumnUse(column.name, column.unit) for column in columns},
-        ignored_columns=tuple(name for place, name in enumerate(header) if place not in used and name),
-        currency=currency,
+        bad_rows=rows.bad_rows,
+        columns={column.channel: ColumnUse(column.name, column.unit) for column in layout.columns},
+        ignored_columns=layout.ignored,
+        currency=layout.currency,
         start_utc=frame.index[0].to_pydatetime(),
         end_utc=frame.index[-1].to_pydatetime(),
         cadence_s=steps.cadence_s,
         gaps=steps.gaps,
         longest_gap_s=steps.longest_gap_s,
         net_load_rows=int(frame["net_load_kw"].notna().sum()),
-        notes=(*net_load_notes, *_notes(rows, columns, steps)),
+        notes=(*net_load_notes, *_notes(rows, layout, steps, ended=content.endswith((b"\n", b"\r")))),
     )
     source = "file" if "price_usd_per_mwh" in frame else "none"
-    return CsvSeries(BaseSeries(frame, steps.cadence_s, currency or "USD", source), report)
+    return CsvSeries(BaseSeries(frame, steps.cadence_s, layout.currency or "USD", source), report)
 
 
-def _require_few(bad_rows: Sequence[BadRow], count: int) -> None:
-    if len(bad_rows) > LARGEST_BAD_SHARE * count:
-        examples = "; ".join(map(str, bad_rows[:5]))
+def _require_few_bad(rows: Rows) -> None:
+    if 100 * rows.set_aside > LARGEST_BAD_PCT * rows.count:
+        examples = "; ".join(map(str, rows.bad_rows[:EXAMPLES]))
         raise CsvError(
-            f"{len(bad_rows):,} of {count:,} rows cannot be used, more than 1 %: {examples}"
-            f"{' …' if len(bad_rows) > 5 else ''}. Correct or remove these lines"
+            f"{rows.set_aside:,} of {rows.count:,} rows cannot be used, more than {LARGEST_BAD_PCT} %:"
+            f" {examples}{' …' if rows.set_aside > EXAMPLES else ''}. Correct or remove these lines"
         )
 
 
-def _require_values(frame: pd.DataFrame, columns: Sequence[Column]) -> None:
+def _require_values(frame: pd.DataFrame, layout: Layout) -> None:
     if len(frame) < 2:
         raise CsvError("only one time stamp; a series needs two rows or more to have a cadence")
-    bearing = [column for column in columns if column.channel in ("load", "net_load", "price", "da_price")]
+    bearing = [
+        column for column in layout.columns if column.channel in ("load", "net_load", "price", "da_price")
+    ]
     if frame[[column.series_column for column in bearing]].isna().all(axis=None):
         names = ", ".join(column.name for column in bearing)
         raise CsvError(f"no row has a value in {names}; nothing to read, choose other columns with --map")
 
 
-def _with_net_load(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The series' frame with its net load in kW, given or derived, and remarks on it."""
-    derived, formula = _derived(frame)
-    notes: list[str] = []
-    if "net_load_kw" in frame:
-        notes = [] if derived is None else _disagreement(frame["net_load_kw"], derived, formula)
-    elif derived is not None:
-        frame = frame.assign(net_load_kw=derived)
-        notes = [f"net_load is {formula}"]
-    else:
-        frame = frame.assign(net_load_kw=np.nan)
-        notes = ["no net load: the file has neither net_load nor load"]
-    return frame[[name for name in CHANNELS if name in frame]], notes
-
-
-def _derived(frame: pd.DataFrame) -> tuple[pd.Series | None, str]:
-    if "load_kw" not in frame:
-        return None, ""
-    parts = [name for name in ("solar_kw", "wind_kw") if name in frame]
-    net_load = frame["load_kw"]
-    for name in parts:
-        net_load = net_load - frame[name]
-    return net_load, " - ".join(["load", *(name.removesuffix("_kw") for name in parts)])
-
-
-def _disagreement(given: pd.Series, derived: pd.Series, formula: str) -> list[str]:
-    apart = (given - derived).abs()
-    largest = np.maximum(given.abs(), derived.abs())
-    beyond = apart > NET_LOAD_TOLERANCE * largest
-    if not beyond.any():
-        return []
-    return [
-        f"net_load differs from {formula} by more than {NET_LOAD_TOLERANCE:.1%} in {int(beyond.sum()):,} rows"
-        f" (median {apart[beyond].median():,.6g} kW, at most {apart.max():,.6g} kW); net_load is used"
-    ]
-
-
 def _steps(index: pd.DatetimeIndex) -> _Steps:
-    steps_s = np.diff(index.to_numpy()) / np.timedelta64(1, "s")
-    lengths, counts = np.unique(steps_s, return_counts=True)
-    cadence_s = float(lengths[np.argmax(counts)])
-    gaps = steps_s[steps_s > 1.5 * cadence_s]
+    steps_us = np.diff(index.as_unit("us").asi8)
+    lengths, counts = np.unique(steps_us, return_counts=True)
+    cadence_us = int(lengths[np.argmax(counts)])
+    gaps = steps_us[steps_us > 1.5 * cadence_us]
     return _Steps(
-        cadence_s=cadence_s,
+        cadence_s=cadence_us / MICROSECONDS,
         gaps=len(gaps),
-        longest_gap_s=float(gaps.max() - cadence_s) if len(gaps) else 0.0,
-        shorter=int((steps_s < cadence_s).sum()),
+        longest_gap_s=(int(gaps.max()) - cadence_us) / MICROSECONDS if len(gaps) else 0.0,
+        shorter=int((steps_us < cadence_us).sum()),
     )
 
 
-def _notes(rows: Rows, columns: Sequence[Column], steps: _Steps) -> list[str]:
+def _notes(rows: Rows, layout: Layout, steps: _Steps, *, ended: bool) -> list[str]:
     notes = []
-    blanks = {column.name: int(rows.frame[column.series_column].isna().sum()) for column in columns}
+    blanks = {column.name: int(rows.frame[column.series_column].isna().sum()) for column in layout.columns}
     if any(blanks.values()):
         notes.append("missing values: " + ", ".join(f"{name} {n:,}" for name, n in blanks.items() if n))
     if rows.out_of_order:
         notes.append(f"{rows.out_of_order:,} rows stood behind a later one; sorted by time")
     if steps.shorter:
         notes.append(f"{steps.shorter:,} steps are shorter than the cadence of {steps.cadence_s:g} s")
+    if not ended:
+        notes.append("the last line has no line break; if the file was cut off, its last value may be, too")
     return notes

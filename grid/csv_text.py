@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import io
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -14,7 +16,8 @@ from grid.errors import CsvError
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 LARGEST_BYTES = 2**30
-"""Unpacked size that is still read; more than eight years of 5-second pulses of one site."""
+"""Unpacked size that is still read: some six years of one channel's 5-second pulses at 27 bytes a row."""
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 Line = tuple[int, str]
 """Line number (from 1) and text of a line that is not blank."""
@@ -35,36 +38,45 @@ class Cells:
     bad_rows: list[BadRow]
 
 
-def read_lines(path: Path) -> list[Line]:
-    """All lines of a file that are not blank; LF, CRLF and CR end a line.
+def read_content(path: Path) -> bytes:
+    """A file's bytes, unpacked and known to be UTF-8 text, without its byte order mark.
 
     Raises:
-        CsvError: if the file cannot be read, unpacked or decoded, or is empty.
+        CsvError: if the file cannot be read, unpacked or decoded, or is too large.
     """
-    text = _decode(_unpack(path))
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    kept = [(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace()]
-    if not kept:
-        raise CsvError("the file is empty; give one with a header line and rows")
-    return kept
+    content = _unpack(path).removeprefix(UTF8_MARK)
+    _require_text(content)
+    return content
 
 
-def split_header(line: Line) -> list[str]:
+def split_lines(content: bytes) -> Iterator[Line]:
+    """The lines that are not blank, one by one; LF, CRLF and CR end a line."""
+    for number, line in enumerate(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"), 1):
+        if not line.isspace():
+            yield number, line.removesuffix("\n")
+
+
+def split_header(line: Line) -> tuple[str, ...]:
     """The column names, stripped.
 
     Raises:
-        CsvError: on broken quotes, or if a name appears twice.
+        CsvError: if something else than commas separates them, on broken quotes, or if a name
+            appears twice.
     """
     number, text = line
+    for separator, called in OTHER_SEPARATORS.items():
+        if separator in text and "," not in text:
+            raise CsvError(
+                f"line {number}: the header {shown(text)} is separated by {called};"
+                " save the file with commas between fields and decimal points in numbers"
+            )
     fields = _fields(text)
     if fields is None:
         raise CsvError(f"line {number}: the header {shown(text)} has a broken quote; close it")
-    names = [field.strip() for field in fields]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise CsvError(
-            f"line {number}: the header names {shown(twice[0])} twice; rename or remove one column"
-        )
+    names = tuple(field.strip() for field in fields)
+    twice = next((name for name, times in Counter(names).items() if name and times > 1), None)
+    if twice is not None:
+        raise CsvError(f"line {number}: the header names {shown(twice)} twice; rename or remove one column")
     return names
 
 
@@ -72,7 +84,7 @@ def take_cells(lines: Sequence[Line], width: int, wanted: Sequence[int]) -> Cell
     """Split rows into fields and keep the wanted ones.
 
     Args:
-        lines: the data lines.
+        lines: data lines.
         width: number of fields that a row must have.
         wanted: positions of the fields to keep, at least two.
     """
@@ -86,7 +98,7 @@ def take_cells(lines: Sequence[Line], width: int, wanted: Sequence[int]) -> Cell
             rows.append(take(fields))
             numbers.append(number)
         else:
-            bad_rows.append(BadRow(number, "row", text, _why_unsplit(fields, width)))
+            bad_rows.append(BadRow.cut(number, "row", text, _why_unsplit(fields, width)))
     columns = [[row[i].strip() for row in rows] for i in range(len(wanted))]
     return Cells(columns, numbers, bad_rows)
 
@@ -102,7 +114,7 @@ def _fields(line: str) -> list[str] | None:
     if '"' not in line:
         return line.split(",")
     try:
-        return next(csv.reader([line], strict=True))
+        return next(csv.reader([line], strict=True, skipinitialspace=True))
     except csv.Error:
         return None
 
@@ -127,15 +139,16 @@ def _unpack(path: Path) -> bytes:
     return content
 
 
-def _decode(content: bytes) -> str:
-    content = content.removeprefix(UTF8_MARK)
+def _require_text(content: bytes) -> None:
     try:
-        text = content.decode("utf-8")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
-        where = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start]
+        where, byte = _line_of(content, error.start), content[error.start]
         raise CsvError(f"line {where}: byte 0x{byte:02x} is not UTF-8 text; save it as UTF-8 CSV") from None
-    if "\0" in text:
-        where = text.count("\n", 0, text.index("\0")) + 1
-        raise CsvError(f"line {where}: binary data (a zero byte); give a CSV, plain or gzip")
-    return text
+    if (zero := content.find(0)) >= 0:
+        where = _line_of(content, zero)
+        raise CsvError(f"line {where}: a zero byte: binary data or UTF-16; save it as UTF-8 CSV")
+
+
+def _line_of(content: bytes, place: int) -> int:
+    return len((content[:place] + b".").splitlines())

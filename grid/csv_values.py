@@ -11,16 +11,18 @@ import pandas as pd
 
 from grid.errors import CsvError
 
-MISSING = frozenset({"", "nan", "na", "n/a", "null"})
+MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
 """Texts of a missing value, in lower case."""
 LARGEST = 1e12
 """In kW some hundred times what mankind uses; beyond it a value is no measurement."""
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 TIME = re.compile(
-    r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+    r"(?:19|20)[0-9]{2}(?:-[0-9]{2}-[0-9]{2}|[0-9]{4})"
+    r"[T ][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]{1,9})?)?)?"
     r"(Z|[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?)?"
 )
+"""ISO-8601 date and time, extended or basic, with an offset or without; pandas checks the ranges."""
 
 UNREADABLE, NAIVE, AWARE = 0, 1, 2
 Reasons = dict[int, str]
@@ -65,8 +67,8 @@ def time_kinds(cells: Sequence[str]) -> npt.NDArray[np.int8]:
 
 def parse_times(
     cells: Sequence[str], kinds: npt.NDArray[np.int8], zone: ZoneInfo
-) -> tuple[pd.DatetimeIndex, Reasons]:
-    """Interval starts in UTC; NaT where the cell cannot be used, with the reason.
+) -> tuple[npt.NDArray[np.datetime64], Reasons]:
+    """Interval starts in UTC, to the microsecond; NaT where the cell cannot be used, with the reason.
 
     Args:
         cells: the time column.
@@ -79,13 +81,14 @@ def parse_times(
     times[aware] = _iso(texts[aware])
     local = pd.DatetimeIndex(_iso(texts[naive]))
     times[naive] = _utc(local.tz_localize(zone, ambiguous="NaT", nonexistent="NaT"))
-    unreadable = "no ISO-8601 time such as 2024-04-15T12:00:00Z"
+    unreadable = "no ISO-8601 time; write it like 2024-04-15T12:00:00Z"
     reasons: Reasons = dict.fromkeys(np.flatnonzero(np.isnat(times)).tolist(), unreadable)
-    twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
-    for place in np.flatnonzero(local.notna() & np.isnat(times[naive])).tolist():
-        what = "happens twice" if twice[place] else "does not exist"
-        reasons[int(naive[place])] = f"{what} in {zone.key} (clocks change); write it with its offset"
-    return pd.DatetimeIndex(times).tz_localize("UTC"), reasons
+    if unsettled := np.flatnonzero(local.notna() & np.isnat(times[naive])).tolist():
+        twice = local.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward").isna()
+        for place in unsettled:
+            what = "happens twice" if twice[place] else "does not exist"
+            reasons[int(naive[place])] = f"{what} in {zone.key} (clocks change); write it with its offset"
+    return times, reasons
 
 
 def zone_of(tz: str | None) -> ZoneInfo | None:
