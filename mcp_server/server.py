@@ -12,9 +12,9 @@ from mcp.server.mcpserver.tools import Tool as ServedTool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict, ValidationError
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
+from mcp_server.schemas import schema_of
 from tools.contract import Tool, ToolCall, ToolContext, ToolInput
 from tools.errors import ToolInputError, ToolScopeError, ToolUnavailableError
 
@@ -35,13 +35,6 @@ class _RawArguments(ArgModelBase):
 
     def model_dump_one_level(self) -> dict[str, Any]:
         return {"arguments": self.model_extra or {}}
-
-
-class _PlainSchema(GenerateJsonSchema):
-    """JSON schema without a title per field: agents pay for each word."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  pydantic's signature
-        return False
 
 
 def build_server(tools: Iterable[Tool], context_for: Callable[[], ToolContext]) -> MCPServer[None]:
@@ -77,13 +70,11 @@ def _served(tool: Tool, context_for: Callable[[], ToolContext]) -> ServedTool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        parameters=tool.input_model.model_json_schema(schema_generator=_PlainSchema),
+        parameters=schema_of(tool.input_model, "validation"),
         fn_metadata=FuncMetadata(
             arg_model=_RawArguments,
             output_model=tool.output_model,
-            output_schema=tool.output_model.model_json_schema(
-                mode="serialization", schema_generator=_PlainSchema
-            ),
+            output_schema=schema_of(tool.output_model, "serialization"),
         ),
         is_async=True,
         annotations=annotations_of(tool),

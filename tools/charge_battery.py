@@ -6,8 +6,8 @@ from tools.dispatch_fields import DispatchAnswer, DispatchRequest, propose
 
 
 async def run(request: DispatchRequest, context: ToolContext) -> DispatchAnswer:
-    """Charge the battery: a charge is negative power at the asset."""
-    return await propose(request, context, "battery", -request.power_kw)
+    """Charge the battery: a charge is negative power at the asset, and none is 0, not -0."""
+    return await propose(request, context, "battery", 0.0 - request.power_kw)
 
 
 tool = Tool(

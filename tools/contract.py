@@ -6,11 +6,22 @@ it is tested without any server. It reads through the context's views and acts o
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, get_args
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.errors import PydanticUserError
 
 from dispatch.service import DispatchOutcome
 from grid.clock import Clock
@@ -33,16 +44,35 @@ def _usable_utc(value: datetime) -> datetime:
     return require_utc(value, "time")
 
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(_usable_utc)]
-"""A moment: ISO-8601 with an offset at the edge (a naive one is refused), UTC inside."""
+def _no_bare_number(value: Any) -> Any:
+    """pydantic takes a number for seconds since 1970: "2024" would be half an hour past its midnight."""
+    with suppress(OverflowError):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return value
+    raise ValueError("give ISO-8601 with an offset, such as 2026-01-31T12:00:00Z")
+
+
+UtcTime = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidator(_usable_utc)]
+"""A moment: ISO-8601 with an offset at the edge (a naive one or a number is refused), UTC inside."""
 
 SiteName = Annotated[str, Field(description="metered site", min_length=1, max_length=100)]
 
 
 class ToolInput(BaseModel):
-    """Base of every tool's input: unknown fields, NaN and infinities are refused."""
+    """Base of every tool's input: unknown fields, NaN, infinities and true as a number are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        kind = cls.model_fields[info.field_name or ""].annotation
+        kinds = (kind, *get_args(kind))
+        if isinstance(value, bool) and bool not in kinds and (int in kinds or float in kinds):
+            raise ValueError("true and false are no numbers; give a number")
+        return value
 
 
 class ToolOutput(BaseModel):
@@ -288,3 +318,10 @@ class Tool:
             raise ToolDefinitionError(f"tool {self.name!r}: name it in snake_case, such as get_grid_status")
         if not issubclass(self.input_model, ToolInput) or not issubclass(self.output_model, ToolOutput):
             raise ToolDefinitionError(f"tool {self.name!r}: derive its models from ToolInput and ToolOutput")
+        try:
+            self.input_model.model_json_schema()
+            self.output_model.model_json_schema(mode="serialization")
+        except PydanticUserError as error:
+            raise ToolDefinitionError(
+                f"tool {self.name!r}: its models have no JSON schema ({error.message}); use JSON's types"
+            ) from error

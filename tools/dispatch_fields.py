@@ -13,7 +13,9 @@ class DispatchRequest(ToolInput):
     """Power, duration and reason; the rest is for programs."""
 
     power_kw: float = Field(description="wanted power in kW, at least 0", ge=0, le=1e9)
-    duration_min: float = Field(description="how long to hold it, in minutes from acceptance", gt=0, le=1440)
+    duration_min: float = Field(
+        description="how long to hold it, in minutes from acceptance", ge=0.05, le=1440
+    )
     reason: str = Field(description="a sentence for the operator and the audit", min_length=3, max_length=500)
     idempotency_key: str | None = Field(
         None, description="repeat a call with the same key and it acts once", min_length=1, max_length=200

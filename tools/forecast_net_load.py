@@ -79,13 +79,13 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
 
 
 def _outlook_kw(context: ToolContext, hours: float) -> list[float]:
-    """From the interval before the coming one on; prices of its whole hour and of those after it count."""
+    """From the interval before the coming one on; its level never depends on how far the outlook reaches."""
     if hours <= 0 or context.outlook is None:
         return []
     step = timedelta(seconds=context.limits.interval_s)
     first = interval_start(context.clock.now(), context.limits.interval_s) - step
     steps = 1 + round(timedelta(hours=hours) / step)
-    margin = timedelta(hours=1)
+    margin = timedelta(hours=2)  # a level rests on the whole of its own hour and of the hours around it
     quotes = context.reader.quotes(AREA_SITE, first - margin, first + steps * step + margin)
     prices = {
         quote.ts_utc: quote.da_price_usd_per_mwh for quote in quotes if quote.da_price_usd_per_mwh is not None

@@ -87,7 +87,7 @@ async def run(request: HistoryRequest, context: ToolContext) -> HistoryAnswer:
         )
     step_s = _RESOLUTION_S.get(request.resolution)
     row_s = max(step_s or 0.0, site.cadence_s)
-    span = timedelta(seconds=min(MAX_ROWS * row_s, MAX_PULSES_READ * site.cadence_s))
+    span = timedelta(seconds=max(row_s, min(MAX_ROWS * row_s, MAX_PULSES_READ * site.cadence_s)))
     first = request.start if step_s is None else interval_start(request.start, step_s)
     stop = request.end if request.end - first <= span else first + span
     if step_s is not None and stop < request.end:

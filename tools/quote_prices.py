@@ -46,15 +46,18 @@ def _steps(quotes: Iterable[PriceQuote]) -> tuple[list[DayAheadPrice], datetime 
     steps: list[DayAheadPrice] = []
     until: datetime | None = None
     for quote in quotes:
-        price = quote.da_price_usd_per_mwh
         if until is not None and quote.ts_utc > until:
-            steps.append(DayAheadPrice(from_utc=until, price_per_mwh=None))
-        if not steps or steps[-1].price_per_mwh != price:
-            steps.append(DayAheadPrice(from_utc=quote.ts_utc, price_per_mwh=price))
+            _extend(steps, until, None)
+        _extend(steps, quote.ts_utc, quote.da_price_usd_per_mwh)
         until = quote.ts_utc + timedelta(seconds=quote.interval_s)
     if all(step.price_per_mwh is None for step in steps):
         return [], None
     return steps, until
+
+
+def _extend(steps: list[DayAheadPrice], from_utc: datetime, price_per_mwh: float | None) -> None:
+    if not steps or steps[-1].price_per_mwh != price_per_mwh:
+        steps.append(DayAheadPrice(from_utc=from_utc, price_per_mwh=price_per_mwh))
 
 
 def _day_mean(quotes: Iterable[PriceQuote]) -> float | None:
@@ -70,9 +73,10 @@ async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
     """Answer with what is known now; a price that is missing stays missing."""
     site = context.site(request.site)
     start = interval_start(context.clock.now(), context.limits.interval_s)
-    quotes = context.reader.quotes(site.name, start, start + timedelta(hours=request.hours_ahead))
-    steps, until = _steps(quotes)
-    whole_day = context.reader.quotes(site.name, *local_day(start, site.tz))
+    stop = start + timedelta(hours=request.hours_ahead)
+    day_start, day_end = local_day(start, site.tz)
+    quotes = context.reader.quotes(site.name, day_start, max(stop, day_end))
+    steps, until = _steps(quote for quote in quotes if start <= quote.ts_utc < stop)
     now_quote = next((quote for quote in quotes if quote.ts_utc == start), None)
     return PricesAnswer(
         site=site.name,
@@ -82,7 +86,7 @@ async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
         real_time_price_per_mwh=None if now_quote is None else now_quote.price_usd_per_mwh,
         day_ahead=steps,
         day_ahead_until=until,
-        day_mean_price_per_mwh=_day_mean(whole_day),
+        day_mean_price_per_mwh=_day_mean(quote for quote in quotes if quote.ts_utc < day_end),
     )
 
 

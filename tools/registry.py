@@ -54,7 +54,7 @@ def discover_tools(points: Iterable[EntryPoint] | None = None) -> Discovery:
             tool = _load(point)
             if tool.name in found:
                 raise ToolDefinitionError(f"the name {tool.name!r} is taken; rename the tool")  # noqa: TRY301
-        except Exception as error:  # noqa: BLE001  a plugin may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything, or exit
             plugin = BrokenPlugin(point.name, _package(point), f"{type(error).__name__}: {error}")
             _log.warning("tool plugin left out: %s", plugin, exc_info=error)
             broken.append(plugin)
@@ -70,7 +70,7 @@ def _order(point: EntryPoint) -> tuple[bool, str, str, str]:
 
 
 def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else ""
+    return (point.dist.name or "") if point.dist is not None else ""  # damaged metadata has no name
 
 
 def _load(point: EntryPoint) -> Tool:

@@ -1,0 +1,135 @@
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grid.market import PriceQuote
+from grid.telemetry import AREA_SITE
+from tests.tools.small_grid import CADENCE_S, INTERVAL, SmallGrid
+from tools.errors import ToolInputError
+from tools.intervals import local_day
+from tools.quote_prices import _steps
+
+NOON = datetime(2024, 5, 4, 12, tzinfo=UTC)
+Price = float | None
+
+
+def quote(at: datetime, price: Price = None, day_ahead: Price = None) -> PriceQuote:
+    return PriceQuote(AREA_SITE, at, CADENCE_S, price, day_ahead)
+
+
+def prices_from(start: datetime, day_ahead: Sequence[Price]) -> list[PriceQuote]:
+    return [quote(start + k * INTERVAL, day_ahead=price) for k, price in enumerate(day_ahead)]
+
+
+def test_equal_neighbours_are_one_step_and_a_price_that_is_missing_stays_missing(grid: SmallGrid) -> None:
+    now = grid.clock.now()
+    grid.store.write_quotes(prices_from(now, [40.0, 40.0, None, 50.0, 50.0, -3.0]))
+    answer = grid.ask("quote_prices")
+    assert [(step.from_utc, step.price_per_mwh) for step in answer.day_ahead] == [
+        (now, 40.0),
+        (now + 2 * INTERVAL, None),
+        (now + 3 * INTERVAL, 50.0),
+        (now + 5 * INTERVAL, -3.0),
+    ]
+    assert answer.day_ahead_until == now + 6 * INTERVAL
+    assert (answer.currency, answer.interval_s) == ("EUR", CADENCE_S)
+
+
+def test_a_gap_in_the_quotes_is_a_step_without_a_price(grid: SmallGrid) -> None:
+    now = grid.clock.now()
+    grid.store.write_quotes([quote(now, day_ahead=40.0), quote(now + 3 * INTERVAL, day_ahead=40.0)])
+    assert [(step.from_utc, step.price_per_mwh) for step in grid.ask("quote_prices").day_ahead] == [
+        (now, 40.0),
+        (now + INTERVAL, None),
+        (now + 3 * INTERVAL, 40.0),
+    ]
+
+
+def test_the_list_begins_with_the_running_interval_and_ends_after_the_hours_asked(plant: SmallGrid) -> None:
+    border = plant.clock.now()
+    plant.clock.advance(100.0)
+    answer = plant.ask("quote_prices", hours_ahead=2.0)
+    assert (answer.interval_start, answer.day_ahead[0].from_utc) == (border, border)
+    assert answer.day_ahead_until == border + timedelta(hours=2)
+    assert len(answer.day_ahead) == 2
+
+
+def test_the_real_time_price_is_that_of_the_running_interval_alone(grid: SmallGrid) -> None:
+    now = grid.clock.now()
+    grid.store.write_quotes([quote(now - INTERVAL, price=10.0), quote(now, price=20.0, day_ahead=99.0)])
+    assert grid.ask("quote_prices").real_time_price_per_mwh == 20.0
+    grid.clock.advance(CADENCE_S)
+    assert grid.ask("quote_prices").real_time_price_per_mwh is None
+
+
+def test_without_prices_everything_is_missing_and_nothing_is_zero(grid: SmallGrid) -> None:
+    grid.store.write_quotes([quote(grid.clock.now())])
+    answer = grid.ask("quote_prices")
+    assert (answer.day_ahead, answer.day_ahead_until) == ([], None)
+    assert (answer.real_time_price_per_mwh, answer.day_mean_price_per_mwh) == (None, None)
+
+
+def test_an_unknown_site_is_refused(grid: SmallGrid) -> None:
+    with pytest.raises(ToolInputError, match="site='b' is not known; use one of: area, area-native"):
+        grid.ask("quote_prices", site="b")
+
+
+@pytest.mark.parametrize(
+    ("noon", "hours"),
+    [
+        (datetime(2024, 3, 31, 12, tzinfo=UTC), 23),
+        (datetime(2024, 5, 4, 12, tzinfo=UTC), 24),
+        (datetime(2024, 10, 27, 12, tzinfo=UTC), 25),
+    ],
+)
+def test_the_day_mean_covers_the_local_day_of_23_24_or_25_hours(
+    tmp_path: Path, noon: datetime, hours: int
+) -> None:
+    start, end = local_day(noon, "Europe/Luxembourg")
+    assert end - start == timedelta(hours=hours)
+    grid = SmallGrid(tmp_path, now=noon)
+    of_the_day = [float(k % 7) for k in range(hours * 12)]
+    around = [quote(start - INTERVAL, day_ahead=1e6), quote(end, day_ahead=1e6)]
+    grid.store.write_quotes([*prices_from(start, of_the_day), *around])
+    for hours_ahead in (1.0, 24.0, 48.0):
+        mean = grid.ask("quote_prices", hours_ahead=hours_ahead).day_mean_price_per_mwh
+        assert mean == pytest.approx(sum(of_the_day) / len(of_the_day))
+    grid.close()
+
+
+def test_in_the_day_mean_a_known_real_time_price_outranks_the_day_ahead_one(grid: SmallGrid) -> None:
+    now = grid.clock.now()
+    known = [
+        quote(now - INTERVAL, price=90.0, day_ahead=10.0),
+        quote(now, day_ahead=30.0),
+        quote(now + INTERVAL),
+    ]
+    grid.store.write_quotes(known)
+    assert grid.ask("quote_prices").day_mean_price_per_mwh == 60.0
+
+
+def _unfolded(steps: Sequence[Any], until: datetime | None) -> Iterator[tuple[datetime, float]]:
+    for step, end in zip(steps, [*(step.from_utc for step in steps[1:]), until], strict=False):
+        at = step.from_utc
+        while end is not None and at < end:
+            if step.price_per_mwh is not None:
+                yield at, step.price_per_mwh
+            at += INTERVAL
+
+
+@given(
+    st.dictionaries(st.integers(0, 40), st.none() | st.sampled_from([-5.0, 0.0, 20.0]) | st.floats(-1e3, 1e3))
+)
+def test_the_steps_tell_exactly_the_prices_that_are_known(by_place: Mapping[int, Price]) -> None:
+    quotes = [quote(NOON + k * INTERVAL, day_ahead=by_place[k]) for k in sorted(by_place)]
+    steps, until = _steps(quotes)
+    assert dict(_unfolded(steps, until)) == {
+        each.ts_utc: each.da_price_usd_per_mwh for each in quotes if each.da_price_usd_per_mwh is not None
+    }
+    assert all(a.price_per_mwh != b.price_per_mwh for a, b in pairwise(steps))
