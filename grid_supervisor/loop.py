@@ -101,7 +101,9 @@ class Loop:
     async def _sense(self, _state: TickState) -> TickState:
         try:
             status = await call_tool(self._client, "get_grid_status", {})
-            prices = await call_tool(self._client, "quote_prices", {"hours_ahead": HOURS_OF_PRICES})
+            prices = await call_tool(
+                self._client, "quote_prices", {"hours_ahead": HOURS_OF_PRICES, "resolution": "interval"}
+            )
         except ToolCallError as error:
             return {"blocked": f"the grid could not be read: {error}"}
         self._waiting.observe(status)

@@ -74,15 +74,13 @@ class Outlook:
 
     def _hourly_deviation(self, prices: Mapping[datetime, float]) -> tuple[Floats, Floats]:
         """Middle of each priced hour (seconds since 1970), and what its price adds to the profile."""
-        frame = pd.Series(prices, dtype=np.float64)
-        at_s = np.array([moment.timestamp() for moment in frame.index])
-        by_hour = pd.DataFrame({"price": frame.to_numpy(), "typical": self._profile(at_s)}).groupby(
-            at_s // SECONDS_PER_HOUR
-        )
-        means = by_hour.mean()
-        implied = np.interp(means["price"].to_numpy(), self.price_usd_per_mwh, self.price_level_kw)
-        middle_s = (means.index.to_numpy(dtype=np.float64) + 0.5) * SECONDS_PER_HOUR
-        return middle_s, self.price_weight * (implied - means["typical"].to_numpy())
+        at_s = np.array([moment.timestamp() for moment in prices])
+        hours, of_hour = np.unique(at_s // SECONDS_PER_HOUR, return_inverse=True)
+        count = np.bincount(of_hour)
+        price = np.bincount(of_hour, weights=np.array(list(prices.values()))) / count
+        typical = np.bincount(of_hour, weights=self._profile(at_s)) / count
+        implied = np.interp(price, self.price_usd_per_mwh, self.price_level_kw)
+        return (hours + 0.5) * SECONDS_PER_HOUR, self.price_weight * (implied - typical)
 
     def save(self, directory: Path) -> None:
         """Write it beside the model."""

@@ -45,6 +45,9 @@ class Case:
 
 Rule = Callable[[Case], Finding | None]
 
+SHORTEST_S = 1.0
+"""A dispatch shorter than this reaches no device."""
+
 _STRICTNESS: dict[Outcome, int] = {"allow": 0, "clip": 1, "needs_approval": 2, "deny": 3}
 
 
@@ -56,16 +59,18 @@ def _gate(proposal: Proposal, rule: str, quote: str) -> Finding | None:
 
 
 def finite_request(case: Case) -> Finding | None:
-    """Power and bounds are finite and in order; the duration is positive and not too long."""
+    """Power and bounds are finite and in order; the duration is at least a second and not too long."""
     low_kw, high_kw = case.proposal.bounds_kw
     if not all(map(math.isfinite, (case.proposal.power_kw, low_kw, high_kw, case.proposal.duration_s))):
         return Finding("finite_request", "power, bounds and duration must be finite numbers", "deny")
     if not low_kw <= case.proposal.power_kw <= high_kw:
         quote = f"power_kw {case.proposal.power_kw:.1f} lies outside its bounds {low_kw:.1f} to {high_kw:.1f}"
         return Finding("finite_request", quote, "deny")
-    if not 0 < case.proposal.duration_s <= case.limits.max_duration_s:
-        asked = f"{case.proposal.duration_s:.0f} s asked"
-        quote = f"actions.max_duration_s = {case.limits.max_duration_s:.0f}: {asked}"
+    if not SHORTEST_S <= case.proposal.duration_s <= case.limits.max_duration_s:
+        asked = f"{case.proposal.duration_s:g} s asked"
+        quote = (
+            f"at least {SHORTEST_S:g} s, actions.max_duration_s = {case.limits.max_duration_s:.0f}: {asked}"
+        )
         return Finding("finite_request", quote, "deny")
     return None
 

@@ -1,12 +1,16 @@
 """quote_prices: the real-time price of the coming interval and the day-ahead prices known."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Literal
 
 from pydantic import Field
 
 from grid.market import PriceQuote
 from grid.telemetry import AREA_SITE
+from grid.units import SECONDS_PER_HOUR
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
 from tools.intervals import interval_start, local_day
@@ -17,6 +21,9 @@ class PricesRequest(ToolInput):
 
     site: SiteName = AREA_SITE
     hours_ahead: float = Field(24.0, description="hours of day-ahead prices to list", gt=0, le=48)
+    resolution: Literal["interval", "1h"] = Field(
+        "1h", description="day-ahead prices as means of hours, or for every interval"
+    )
 
 
 class DayAheadPrice(ToolOutput):
@@ -60,6 +67,18 @@ def _extend(steps: list[DayAheadPrice], from_utc: datetime, price_per_mwh: float
         steps.append(DayAheadPrice(from_utc=from_utc, price_per_mwh=price_per_mwh))
 
 
+def _by_hour(quotes: Iterable[PriceQuote]) -> list[PriceQuote]:
+    """One quote an hour: the mean of the day-ahead prices known in it, over the time that they cover."""
+    hourly = []
+    for _, group in groupby(quotes, key=lambda quote: interval_start(quote.ts_utc, SECONDS_PER_HOUR)):
+        members = list(group)
+        known = [quote.da_price_usd_per_mwh for quote in members if quote.da_price_usd_per_mwh is not None]
+        mean = sum(known) / len(known) if known else None
+        length_s = (members[-1].ts_utc - members[0].ts_utc).total_seconds() + members[-1].interval_s
+        hourly.append(replace(members[0], interval_s=length_s, da_price_usd_per_mwh=mean))
+    return hourly
+
+
 def _day_mean(quotes: Iterable[PriceQuote]) -> float | None:
     known = [
         quote.da_price_usd_per_mwh if quote.price_usd_per_mwh is None else quote.price_usd_per_mwh
@@ -75,8 +94,10 @@ async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
     start = interval_start(context.clock.now(), context.limits.interval_s)
     stop = start + timedelta(hours=request.hours_ahead)
     day_start, day_end = local_day(start, site.tz)
-    quotes = context.reader.quotes(site.name, day_start, max(stop, day_end))
-    steps, until = _steps(quote for quote in quotes if start <= quote.ts_utc < stop)
+    # The market settles the area: a site within it has the area's prices.
+    quotes = context.reader.quotes(site.parent or site.name, day_start, max(stop, day_end))
+    ahead = [quote for quote in quotes if start <= quote.ts_utc < stop]
+    steps, until = _steps(_by_hour(ahead) if request.resolution == "1h" else ahead)
     now_quote = next((quote for quote in quotes if quote.ts_utc == start), None)
     return PricesAnswer(
         site=site.name,

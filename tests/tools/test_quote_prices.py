@@ -30,7 +30,7 @@ def prices_from(start: datetime, day_ahead: Sequence[Price]) -> list[PriceQuote]
 def test_equal_neighbours_are_one_step_and_a_price_that_is_missing_stays_missing(grid: SmallGrid) -> None:
     now = grid.clock.now()
     grid.store.write_quotes(prices_from(now, [40.0, 40.0, None, 50.0, 50.0, -3.0]))
-    answer = grid.ask("quote_prices")
+    answer = grid.ask("quote_prices", resolution="interval")
     assert [(step.from_utc, step.price_per_mwh) for step in answer.day_ahead] == [
         (now, 40.0),
         (now + 2 * INTERVAL, None),
@@ -44,7 +44,8 @@ def test_equal_neighbours_are_one_step_and_a_price_that_is_missing_stays_missing
 def test_a_gap_in_the_quotes_is_a_step_without_a_price(grid: SmallGrid) -> None:
     now = grid.clock.now()
     grid.store.write_quotes([quote(now, day_ahead=40.0), quote(now + 3 * INTERVAL, day_ahead=40.0)])
-    assert [(step.from_utc, step.price_per_mwh) for step in grid.ask("quote_prices").day_ahead] == [
+    answer = grid.ask("quote_prices", resolution="interval")
+    assert [(step.from_utc, step.price_per_mwh) for step in answer.day_ahead] == [
         (now, 40.0),
         (now + INTERVAL, None),
         (now + 3 * INTERVAL, 40.0),
@@ -58,6 +59,22 @@ def test_the_list_begins_with_the_running_interval_and_ends_after_the_hours_aske
     assert (answer.interval_start, answer.day_ahead[0].from_utc) == (border, border)
     assert answer.day_ahead_until == border + timedelta(hours=2)
     assert len(answer.day_ahead) == 2
+
+
+def test_unless_asked_otherwise_day_ahead_prices_are_means_of_hours(grid: SmallGrid) -> None:
+    now = grid.clock.now()
+    grid.store.write_quotes(prices_from(now, [10.0 + k for k in range(12)] + [None] * 12 + [50.0] * 6))
+    hours = grid.ask("quote_prices").day_ahead
+    assert [(step.from_utc, step.price_per_mwh) for step in hours] == [
+        (now, 15.5),
+        (now + 12 * INTERVAL, None),
+        (now + 24 * INTERVAL, 50.0),
+    ]
+
+
+def test_a_site_within_the_area_has_the_areas_prices(grid: SmallGrid) -> None:
+    grid.store.write_quotes([quote(grid.clock.now(), price=20.0)])
+    assert grid.ask("quote_prices", site="area-native").real_time_price_per_mwh == 20.0
 
 
 def test_the_real_time_price_is_that_of_the_running_interval_alone(grid: SmallGrid) -> None:
