@@ -33,6 +33,7 @@ class WaitingRoom:
     def __init__(self, graph: ApprovalGraph) -> None:
         self._graph = graph
         self._requests: dict[str, _Request] = {}
+        self._repeated_at: dict[str, datetime] = {}
 
     async def enter(self, asset: str, request: ToolRequest, answer: Answer) -> None:
         """Freeze a call that was answered ``pending_approval``."""
@@ -64,11 +65,15 @@ class WaitingRoom:
                 the others stay to be asked for.
             now: the plant's time. A denial holds until the request would have expired.
         """
+        # The frozen call has an older interval's key: without this, a second tick would ask once more.
+        for asset in [asset for asset, at in self._repeated_at.items() if at == now]:
+            decisions.pop(asset, None)
         actions = []
         for asset, request in list(self._requests.items()):
             wanted = decisions.get(asset)
             if request.state == "approved" and wanted is not None and _still_wanted(request, wanted):
                 del decisions[asset]
+                self._repeated_at[asset] = now
                 actions.append(await self._repeat(asset, request, wanted))
             elif request.state == "approved":
                 actions.append(await self._close(asset, request, "withdrawn", "no longer wanted"))

@@ -144,7 +144,7 @@ def _levels(view: GridView, n: int) -> Array:
         surprise_kw = view.forecast.p50_kw - (shape[min(reach, n)] - shape[0])
         joined_kw += np.minimum(ahead / reach, 1.0) * surprise_kw
         off_kw += surprise_kw
-    if not view.outlook_kw:
+    if all(value is None for value in view.outlook_kw):  # none at all, too: there is no level to come back to
         return np.asarray(joined_kw)
     hours = np.maximum(0, ahead - reach) * view.interval_s / SECONDS_PER_HOUR
     return np.asarray(joined_kw + off_kw * (_LEVEL_MEMORY_PER_HOUR**hours - 1.0))

@@ -57,13 +57,15 @@ def make_plan(view: GridView, outlook: Outlook, gas_low_kw: Array, gas_high_kw: 
         gas_low_kw, gas_high_kw: the peaker's range at each step.
 
     Raises:
-        PlanError: if the solver finds none, which finite inputs cannot cause.
+        PlanError: if a number is not finite, or the solver finds no plan, which a view that does not
+            contradict itself cannot cause.
     """
     columns = _Columns(outlook.grid)
     low, high = columns.bounds(view, outlook, gas_low_kw, gas_high_kw)
     costs = columns.costs(view, outlook)
     left_kwh = max(0.0, view.battery.max_cycles_per_day - view.cycles_today) * view.battery.energy_kwh
     right = _right_hand_side(view, outlook)
+    _require_finite(view, costs, right)
     matrix = _matrix(outlook.grid, view.battery.one_way_efficiency)
     least = np.concatenate((right, [-np.inf, view.battery.initial_soc * view.battery.energy_kwh]))
     most = np.concatenate((right, [left_kwh, np.inf]))
@@ -80,6 +82,14 @@ def make_plan(view: GridView, outlook: Outlook, gas_low_kw: Array, gas_high_kw: 
         penalty_usd=penalties,
         cost_usd=float(solved.fun),
     )
+
+
+def _require_finite(view: GridView, costs: Array, right: Array) -> None:
+    for what, values in (("price or cost", costs), ("net load or stored energy", right)):
+        if not np.isfinite(values).all():
+            raise PlanError(
+                f"plan at {view.now.isoformat()}: a {what} is not finite; leave a missing one None"
+            )
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _battery(view: GridView, outlook: Outlook, plan: Plan) -> Decision | None:
         return None
     target_kw = float(np.clip(plan.battery_kw[0], *battery_range_kw(view)))
     base_kw = injected_before_kw(view, outlook.grid.window)[0] - float(plan.peaker_kw[0])
-    # Charged power may lie anywhere in here without the band's change passing the limit.
+    # Battery power may lie anywhere in here without the band's change passing the limit.
     safe = (
         base_kw + change_kw + float(outlook.above_kw[0]) - view.ramp_limit_kw,
         base_kw + change_kw - float(outlook.below_kw[0]) + view.ramp_limit_kw,
@@ -116,9 +116,8 @@ def _start_peaker(view: GridView, outlook: Outlook, without: Plan) -> Decision |
     begins = 0 if view.peaker_start == "approved" else 1
     power_kw = min(max(float(plan.peaker_kw[begins]), spec.min_power_kw), spec.power_kw)
     reason = (
-        f"peaker start: expected ramp penalty falls from {without.penalty_usd:.0f} to "
-        f"{plan.penalty_usd:.0f} USD, {saved_usd:.0f} USD saved after fuel against "
-        f"{spec.start_usd:.0f} USD for the start"
+        f"peaker start: expected ramp penalty {plan.penalty_usd:.0f} USD, {without.penalty_usd:.0f} USD "
+        f"without it; {saved_usd:.0f} USD saved after fuel against {spec.start_usd:.0f} USD for the start"
     )
     duration_s = max(spec.min_up_s, view.interval_s)
     return Decision("peaker", power_kw, power_kw, power_kw, duration_s, reason, saved_usd - spec.start_usd)

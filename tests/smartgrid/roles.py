@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 PULSE_S = "0.1"
@@ -56,6 +57,44 @@ def up(state: Path, *arguments: str, env: Mapping[str, str] | None = None) -> It
         yield f"http://127.0.0.1:{port}/mcp", process.pid
     finally:
         process.terminate()
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+@dataclass(frozen=True)
+class Speaking:
+    """A role that prints what it does."""
+
+    process: subprocess.Popen[str]
+
+    def say(self, text: str) -> None:
+        """Read on until a line holds ``text``."""
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if text in line:
+                return
+        raise AssertionError(f"ended without saying {text!r}: {''.join(said)}")
+
+
+@contextmanager
+def supervise(state: Path) -> Iterator[Speaking]:
+    """``smartgrid supervise`` until the context ends."""
+    process = subprocess.Popen(
+        [command(), "supervise", "--state", str(state)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(),
+    )
+    try:
+        yield Speaking(process)
+    finally:
+        process.kill()
         process.communicate(timeout=30)
 
 

@@ -138,34 +138,17 @@ def test_a_peaker_start_waits_for_the_operator_and_then_shows_in_the_telemetry(s
 
 
 def test_the_supervisor_runs_beside_the_owner_and_only_once(state: Path) -> None:
-    async def main() -> None:
-        with roles.up(state, "--loops", "none") as (address, _):
-            process = await asyncio.create_subprocess_exec(
-                roles.command(),
-                "supervise",
-                "--state",
-                str(state),
-                env=roles.environment(),
-                stdout=asyncio.subprocess.PIPE,
-            )
-            assert process.stdout is not None
-            assert b"supervises" in await process.stdout.readline()
-            second = roles.run("supervise", "--state", str(state))
-            assert second.returncode == 1
-            assert "has the supervisor" in second.stderr
-            line = ""
-            while "response: " not in line:
-                line = (await process.stdout.readline()).decode()
-            roles.run("halt", "--reason", "drill", "--state", str(state))
-            async with Client(address) as client:
-                assert (await call(client, "get_grid_status"))["halted"]
-                while "blocked the autonomy is halted" not in line:
-                    line = (await process.stdout.readline()).decode()
-            roles.run("resume", "--reason", "the drill is over", "--state", str(state))
-            process.send_signal(signal.SIGTERM)
-            assert await process.wait() == 0
-
-    asyncio.run(main())
+    with roles.up(state, "--loops", "none"), roles.supervise(state) as supervisor:
+        supervisor.say("supervises")
+        second = roles.run("supervise", "--state", str(state))
+        assert second.returncode == 1
+        assert "has the supervisor" in second.stderr
+        supervisor.say("response: ")
+        roles.run("halt", "--reason", "drill", "--state", str(state))
+        supervisor.say("blocked the autonomy is halted")
+        roles.run("resume", "--reason", "the drill is over", "--state", str(state))
+        supervisor.process.send_signal(signal.SIGTERM)
+        assert supervisor.process.wait(timeout=30) == 0
 
 
 def test_a_second_owner_is_refused_with_what_to_do(state: Path) -> None:
