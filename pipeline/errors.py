@@ -9,6 +9,18 @@ class StoreError(PipelineError):
     """The series store is absent, of another version, or opened for reading only."""
 
 
+class TransportError(PipelineError):
+    """The broker, a topic or the consumer group cannot be used as asked: see to what the text names."""
+
+
+class DeliveryError(TransportError):
+    """Records were not delivered, so nothing is committed: start again, they are read and made once more."""
+
+
+class KafkaSettingsError(PipelineError):
+    """The connection to Kafka is set up wrongly; the text names the setting, never a secret."""
+
+
 class MessageError(PipelineError):
     """A message cannot be used; ``reason`` says why. It belongs on the dead-letter topic.
 

@@ -1,10 +1,11 @@
 """The embedded stream: topics in memory, one partition each, with offsets as on Kafka."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
 from pipeline.messages import TELEMETRY_TOPIC
-from pipeline.transport import Record
+from pipeline.transport import PartitionGiven, PartitionTaken, Record
 
 RETAINED_RECORDS = 100_000
 """How many records of a topic stay at most, beside those that the consumer has not committed."""
@@ -57,7 +58,11 @@ class MemoryStream:
             self._position += len(found)
             return found
 
-    def commit(self) -> None:
+    def changes(self) -> list[PartitionGiven | PartitionTaken]:
+        """None ever: its one partition has one reader, and a log that ends with the process."""
+        return []
+
+    def commit(self, rebuild_from: Mapping[int, int] | None = None) -> None:  # noqa: ARG002  see changes()
         """Say that everything polled so far is done."""
         with self._lock:
             self._committed = self._position

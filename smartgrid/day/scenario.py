@@ -125,10 +125,9 @@ def replay_scenario(
     frame = series.frame
     inside = frame.loc[(frame.index >= start) & (frame.index < end), "net_load_kw"]
     if inside.notna().sum() < 2:
-        have = ", ".join(str(known) for known in available_days(series, tz)[-5:])
-        raise ScenarioError(
-            f"day {day} ({tz.key}) has no net load in {source}; the last days there are: {have}"
-        )
+        known = available_days(series, tz)
+        have = f"its days run from {known[0]} to {known[-1]}" if known else "no day of it has any"
+        raise ScenarioError(f"day {day} ({tz.key}) has no net load in {source}; {have}")
     before = frame.loc[frame.index < start]
     if before["net_load_kw"].notna().sum() < 100:
         raise ScenarioError(f"day {day} has too little before it in {source} to train on; choose a later day")

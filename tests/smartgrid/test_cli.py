@@ -158,7 +158,7 @@ def test_a_bad_file_ends_with_one_line_that_says_what_to_do(
     [
         (["demo", "--replay", "nowhere.csv"], "nowhere.csv"),
         (["demo", "--replay", "sample", "--day", "soon"], "--day 'soon' is no date"),
-        (["demo", "--replay", "sample", "--day", "2030-01-01"], "the last days there are"),
+        (["demo", "--replay", "sample", "--day", "2030-01-01"], "its days run from 2024-03-04 to 2024-04-28"),
         (["demo", "--day", "2024-04-15"], "needs --replay"),
         (["demo", "--replay", "sample", "--seed", "1"], "leave one out"),
         (["demo", "--seed", "105"], "is a training day"),
