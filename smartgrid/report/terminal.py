@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -13,23 +12,22 @@ from smartgrid.report.summary import JsonDict
 
 HEADINGS = ("no action", "ours", "perfect", "capture", "relief", "trade", "cycles", "acts", "broken")
 LEGEND = (
-    "perfect: with foresight of the whole day; capture: our share of its gain; relief: share of the ramp\n"
+    "perfect: with foresight of the whole day; capture: our share of its gain; relief: share of the ramp "
     "penalty avoided; trade: our energy profit over its; acts: accepted proposals; broken: guardrails broken"
 )
 
 
 def print_report(console: Console, results: Sequence[DayResult], summary: JsonDict) -> None:
     """Print a set of days."""
-    table = Table(
-        title=f"A day's accounts, costs in {summary['currency']}", title_justify="left", box=SIMPLE_HEAD
-    )
+    title = f"A day's accounts, costs in {summary['currency']}"
+    # Narrow, so that ten columns of figures stand whole in 80 characters.
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("day", no_wrap=True)
     for name in HEADINGS:
         table.add_column(name, justify="right")
     for day in summary["days"]:
         table.add_row(*_cells(day))
     if len(results) > 1:
-        table.add_section()
         table.add_row(*_cells(summary))
     console.print(table)
     console.print(LEGEND, style="dim", highlight=False)
