@@ -20,6 +20,7 @@ from smartgrid.area import Workplace
 from smartgrid.joined import area_of
 from smartgrid.market_feed import MarketFeed
 from smartgrid.model_home import load_or_train
+from smartgrid.observability import StreamMetrics
 from smartgrid.plant_owner import PlantOwner
 from smartgrid.process_lease import take
 from smartgrid.settings import Settings
@@ -56,6 +57,7 @@ class EmbeddedPlant:
         self._stack = AsyncExitStack()
         self._feeds: dict[date, MarketFeed] = {}
         self._daemon: Daemon | None = None
+        self.metrics = StreamMetrics()
 
     async def __aenter__(self) -> Self:
         """Take the plant over, train a model where there is none, and play the warm-up."""
@@ -95,7 +97,9 @@ class EmbeddedPlant:
             lease=lease,
             hold_s=FINE_STEP_S,
             pace=FINE_STEP_S / settings.pulse_s,
+            on_batch=self.metrics.count,
         )
+        self.metrics.watch(self.workplace)
         self._pass_time(now)
         self._owner.act()
         if self._loops:

@@ -4,6 +4,8 @@ One process owns a plant (the lease). Pulses go the way that everybody's go: pro
 engine → store; setpoints come from the ledger alone.
 """
 
+import time
+from collections.abc import Callable
 from datetime import datetime
 
 from dispatch.executor import Applied, Executor
@@ -12,7 +14,7 @@ from grid.clock import SimulatedClock
 from grid.drivers import AssetReadings
 from grid.drivers.simulated import SimulatedDriver
 from grid.plant import PlantSimulator
-from pipeline.engine import StreamEngine
+from pipeline.engine import BatchReport, StreamEngine
 from pipeline.memory_stream import MemoryStream
 from pipeline.model import ForecastModel
 from pipeline.producer import publish
@@ -32,6 +34,7 @@ class PlantOwner:
         lease: held already.
         hold_s: how long a setpoint is held until the next :meth:`act`; the interval when None.
         pace: seconds of the plant per second of wall time.
+        on_batch: told what each drain of the stream did, and how many seconds it took.
     """
 
     def __init__(
@@ -45,10 +48,12 @@ class PlantOwner:
         lease: Lease,
         hold_s: float | None = None,
         pace: float = 1.0,
+        on_batch: Callable[[BatchReport, float], None] = lambda _report, _seconds: None,
     ) -> None:
         area = workplace.area
         self._plant = plant
         self._clock = clock
+        self._on_batch = on_batch
         self._stream = MemoryStream()
         self._engine = StreamEngine(self._stream, store, model, ramp_limit_kw=area.limits.ramp_limit_kw)
         self._driver = SimulatedDriver(plant)
@@ -69,7 +74,9 @@ class PlantOwner:
         """Play the plant until ``moment`` and stream what came in; the number of pulses."""
         count = publish(self._stream, self._plant.play_until(moment))
         self._clock.advance_to(moment)
-        self._engine.drain()
+        began_s = time.perf_counter()
+        report = self._engine.drain()
+        self._on_batch(report, time.perf_counter() - began_s)
         return count
 
     def act(self) -> Applied:

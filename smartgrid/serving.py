@@ -9,20 +9,21 @@ from mcp_server.transports import http_app, http_server
 from operator_console.snapshot import ConsoleSource
 from operator_console.status_page import console_routes
 from policies.principal import local_principal
-from smartgrid.area import Workplace
 from smartgrid.embedded_plant import EmbeddedPlant
 from smartgrid.ledger_access import this_user
+from smartgrid.observability import observability_routes
 from smartgrid.settings import Settings
 
 START_POLL_S = 0.05
 
 
-def web_server(workplace: Workplace, settings: Settings) -> uvicorn.Server:
-    """The web server of a workplace, on loopback; whoever reaches it acts as the local user.
+def web_server(plant: EmbeddedPlant, settings: Settings) -> uvicorn.Server:
+    """The web server of an open plant, on loopback; whoever reaches it acts as the local user.
 
     Raises:
         ServeError: when the settings name another host than this machine.
     """
+    workplace = plant.workplace
     area = workplace.area
     source = ConsoleSource(
         reader=workplace.reader,
@@ -34,7 +35,8 @@ def web_server(workplace: Workplace, settings: Settings) -> uvicorn.Server:
         tz=area.tz,
     )
     server = workplace.server_for(local_principal(this_user()))
-    app = http_app(server, settings.http_host, console_routes(source))
+    routes = [*console_routes(source), *observability_routes(workplace, plant.metrics)]
+    app = http_app(server, settings.http_host, routes)
     return http_server(app, settings.http_host, settings.http_port)
 
 

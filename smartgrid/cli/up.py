@@ -35,6 +35,6 @@ def up(
 
     async def run() -> None:
         async with EmbeddedPlant(settings, chosen) as plant:
-            await run_with_plant(plant, web_server(plant.workplace, settings), say_ready)
+            await run_with_plant(plant, web_server(plant, settings), say_ready)
 
     anyio.run(until_stopped, run)
