@@ -14,7 +14,9 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from dispatch.errors import DispatchError
 from mcp_server.schemas import schema_of
+from pipeline.errors import PipelineError
 from tools.contract import Tool, ToolCall, ToolContext, ToolInput
 from tools.errors import ToolInputError, ToolScopeError, ToolUnavailableError
 
@@ -24,6 +26,9 @@ INSTRUCTIONS = (
     " get_grid_status. A dispatch answers accepted, pending_approval or denied: on pending_approval, an"
     " operator decides outside this connection; repeat the same call once approved. Never act on stale data."
 )
+
+TOLD = (ToolInputError, ToolUnavailableError, ToolScopeError)
+"""What a tool raises for its caller to read; a broken store or ledger says what to do by itself."""
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +96,7 @@ async def _answer(
         request = _validated(tool, arguments)
         call = ToolCall(tool.name, tool.effect, arguments)
         answer = await tool.run(request, replace(context, call=call))
-    except (ToolInputError, ToolUnavailableError, ToolScopeError) as error:
+    except (*TOLD, PipelineError, DispatchError) as error:
         raise ToolError(str(error)) from error
     except ToolError:
         raise

@@ -5,11 +5,8 @@ Invariants:
     Nothing is written, and the audit's chain is not verified: that is too dear for every poll.
 """
 
-import sqlite3
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
-
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dispatch.errors import DispatchError
 from dispatch.ledger import Ledger
@@ -20,8 +17,6 @@ from operator_console.errors import SourceError
 from operator_console.viewpoint import Viewpoint
 from pipeline.errors import PipelineError
 from pipeline.store import SeriesReader
-
-FIX = "look for a process that holds it, a full disk or missing rights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +53,6 @@ def snapshot(source: ConsoleSource) -> dict[str, object]:
         return {**_frame(source, view), **_series(source, view), **_ledger(source, view)}
     except (DispatchError, PipelineError) as error:
         raise SourceError(str(error)) from error
-    except SQLAlchemyError as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise SourceError(f"the ledger cannot be read ({cause}); {FIX}") from error
-    except sqlite3.Error as error:
-        raise SourceError(f"the series store cannot be read ({error}); {FIX}") from error
 
 
 def _frame(source: ConsoleSource, view: Viewpoint) -> dict[str, object]:

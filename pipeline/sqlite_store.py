@@ -168,8 +168,13 @@ class SqliteStore:
         return [_event(row) for row in self._rows(sql, site, to_micros(since))]
 
     def _rows(self, sql: str, *values: object) -> list[Row]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
+        try:
+            with self._lock:
+                return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"path={self._path}: cannot be read ({error}); look for missing rights or a damaged file"
+            ) from error
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -209,9 +214,15 @@ class SqliteStore:
             raise StoreError(
                 f"path={self._path}: opened for reading only; open it with read_only=False to write"
             )
-        with self._lock, _Transaction(self._db):
-            for sql, rows in statements:
-                self._db.executemany(sql, rows)
+        try:
+            with self._lock, _Transaction(self._db):
+                for sql, rows in statements:
+                    self._db.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"path={self._path}: cannot be written ({error}); nothing was. Look for a process that "
+                "holds it, a full disk or missing rights"
+            ) from error
 
 
 class _Transaction:

@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,14 @@ async def test_before_anything_was_measured_reading_works_and_missing_stays_null
     assert status["battery"]["soc_kwh"] is None
     assert prices["real_time_price_per_mwh"] is None
     assert (asked["status"], asked["power_kw"]) == ("denied", None)
+
+
+@pytest.mark.parametrize(("file", "table"), [("telemetry.db", "telemetry"), ("ledger.db", "asset_readings")])
+async def test_a_broken_database_is_named_with_what_to_look_for(
+    plant: SmallGrid, tmp_path: Path, file: str, table: str
+) -> None:
+    (path,) = tmp_path.rglob(file)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"DROP TABLE {table}")
+    async with Client(plant.server()) as client:
+        assert f"{file}: cannot be read (no such table: {table})" in await refusal(client, "get_grid_status")

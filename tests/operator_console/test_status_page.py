@@ -192,7 +192,7 @@ def test_a_locked_ledger_is_not_live(console: Console, monkeypatch: pytest.Monke
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("PRAGMA locking_mode=EXCLUSIVE")
     blocker.execute("BEGIN EXCLUSIVE")
-    assert "the ledger cannot be read (database is locked)" in reason_of(console)
+    assert "ledger.db: cannot be read (database is locked)" in reason_of(console)
     blocker.execute("ROLLBACK")
     blocker.close()
     assert console.get()["halt"] is None
@@ -203,26 +203,26 @@ def test_a_broken_ledger_is_not_live(console: Console) -> None:
     console.plant.ledger.close()
     for file in console.plant.state_dir.glob("ledger.db*"):
         file.write_bytes(b"not a database" * 100)
-    assert "the ledger cannot be read (file is not a database)" in reason_of(console)
+    assert "ledger.db: cannot be read (file is not a database)" in reason_of(console)
 
 
 def test_a_ledger_without_its_tables_is_not_live(console: Console) -> None:
     with sqlite3.connect(console.plant.ledger.path) as db:
         db.execute("DROP TABLE asset_readings")
     db.close()
-    assert "the ledger cannot be read (no such table: asset_readings)" in reason_of(console)
+    assert "ledger.db: cannot be read (no such table: asset_readings)" in reason_of(console)
 
 
 def test_a_broken_store_is_not_live(console: Console, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "telemetry.db") as db:
         db.execute("DROP TABLE forecasts")
     db.close()
-    assert "the series store cannot be read (no such table: forecasts)" in reason_of(console)
+    assert "telemetry.db: cannot be read (no such table: forecasts)" in reason_of(console)
 
 
 def test_a_store_that_was_closed_is_not_live(console: Console) -> None:
     console.store.close()
-    assert "the series store cannot be read" in reason_of(console)
+    assert "telemetry.db: cannot be read" in reason_of(console)
 
 
 def test_before_the_plants_first_tick_its_clock_is_missed_by_name(console: Console) -> None:
