@@ -1,11 +1,12 @@
 """Settings: one TOML file and ``SMARTGRID_*`` variables, validated; the variables win."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +17,8 @@ from pydantic_settings import (
 from smartgrid.errors import SettingsError
 
 CONFIG_NAME = "smartgrid.toml"
+SECRET_NAME = re.compile(r"tok|pass|secret|key", re.IGNORECASE)
+"""Fields whose value no message shows, misspelt ones too."""
 
 
 def default_state() -> Path:
@@ -42,6 +45,31 @@ class Settings(BaseSettings):
     )
     currency: str = Field("USD", description="of the prices", pattern="^[A-Z]{3}$")
     seed: int = Field(1000, description="seed of the simulated area's weather and load", ge=0)
+
+    influx_url: str | None = Field(
+        None, description="InfluxDB 2 server that holds the series, such as http://127.0.0.1:8086"
+    )
+    influx_org: str = Field("smartgrid", description="organization on that server", min_length=1)
+    influx_bucket: str = Field(
+        "grid", description="bucket of the raw series; their 15-minute means go to <bucket>_15m", min_length=1
+    )
+    influx_token: SecretStr | None = Field(
+        None, description="token that may read and write both buckets; `store init` also needs tasks"
+    )
+    influx_token_file: Path | None = Field(
+        None, description="file that holds the token, where influx_token is unset"
+    )
+    influx_retention_days: int = Field(
+        90, description="days that raw series are kept in InfluxDB; 0 keeps them forever", ge=0
+    )
+    influx_means_retention_days: int = Field(
+        0, description="days that the 15-minute means are kept; 0 keeps them forever", ge=0
+    )
+    influx_write_timeout_s: float = Field(
+        120.0,
+        description="seconds that a write is tried again while InfluxDB is away, before the stream stops",
+        ge=0,
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -83,8 +111,9 @@ def load_settings(**given: Any) -> Settings:
     try:
         return Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in problem['loc'])} = {problem.get('input')!r}: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        lines = []
+        for problem in error.errors():
+            field = ".".join(str(part) for part in problem["loc"])
+            shown = "…" if SECRET_NAME.search(field) else repr(problem.get("input"))
+            lines.append(f"{field} = {shown}: {problem['msg']}")
         raise SettingsError("settings: " + "; ".join(lines)) from None

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from smartgrid.settings import Settings
+
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rule>:-|:\?)(?P<rest>[^}]*)\}")
 SECRET = re.compile(r"password|token|secret", re.IGNORECASE)
 
@@ -49,3 +51,14 @@ def test_no_secret_has_a_default_and_the_example_leaves_all_blank(
     )
     assert example == dict.fromkeys(wanted, "")
     assert ".env" in (repository / ".gitignore").read_text("utf-8").splitlines()
+
+
+def test_the_series_stores_defaults_are_those_of_the_settings(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["influxdb"]["environment"]
+    fields = Settings.model_fields
+    assert environment["DOCKER_INFLUXDB_INIT_RETENTION"] == f"{fields['influx_retention_days'].default}d"
+    for variable, name in (("ORG", "influx_org"), ("BUCKET", "influx_bucket")):
+        match = VARIABLE.fullmatch(environment[f"DOCKER_INFLUXDB_INIT_{variable}"])
+        assert match is not None
+        assert match["name"] == f"SMARTGRID_{name.upper()}"
+        assert match["rest"] == fields[name].default

@@ -18,6 +18,7 @@ from smartgrid.cli.doctor import doctor
 from smartgrid.cli.halt import halt, resume
 from smartgrid.cli.mcp import mcp
 from smartgrid.cli.output import fail, leaves, user_errors
+from smartgrid.cli.store import app as store_app
 from smartgrid.cli.supervise import supervise
 from smartgrid.cli.train import train
 from smartgrid.cli.up import up
@@ -34,6 +35,7 @@ app.add_typer(approvals_app, name="approvals")
 app.add_typer(audit_app, name="audit")
 app.add_typer(backtest_app, name="backtest")
 app.add_typer(bench_app, name="bench")
+app.add_typer(store_app, name="store")
 
 
 def main() -> None:

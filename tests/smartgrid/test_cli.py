@@ -183,6 +183,17 @@ def test_a_wrong_setting_names_field_value_and_fix(run: Run, monkeypatch: pytest
     assert "http_port = '99999'" in err
 
 
+def test_a_misspelt_secret_is_refused_without_showing_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "smartgrid.toml").write_text("influx_tokn = 'do-not-show'\n")
+    code, out, err = run("doctor")
+    assert code == 1
+    assert "influx_tokn" in err
+    assert "do-not-show" not in out + err
+
+
 def test_serving_beyond_this_machine_is_refused(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,0 +1,207 @@
+"""The series as InfluxDB points: lines of its protocol out, rows of its CSV back, exactly.
+
+Invariants:
+    A point is known by its measurement, tags and time (in µs); writing it again replaces it.
+    Floats travel as their shortest decimal that reads back to the same bits.
+    InfluxDB merges the fields of what is written to one point. ``present`` (bit i: the i-th value
+    that may be missing is there) is written with each, so that the point is the newest version
+    alone and what is missing there stays missing; it also lets a pulse without any value exist.
+    Names hold no control characters, quotes, backslashes or percent signs: these are
+    percent-encoded, so any name reads back as it was and none can end a line or a text early.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from math import isfinite, isnan
+from typing import Final, cast
+from urllib.parse import quote, unquote
+
+from grid.market import PriceQuote
+from grid.telemetry import Telemetry
+from pipeline.errors import StoreError
+from pipeline.forecast import Forecast
+from pipeline.instability import EventKind, InstabilityEvent, Severity
+from pipeline.timestamps import from_micros, to_micros
+
+TELEMETRY: Final = "telemetry"
+FORECASTS: Final = "forecasts"
+EVENTS: Final = "events"
+QUOTES: Final = "quotes"
+PRESENT: Final = "present"
+
+EARLIEST: Final = datetime(1678, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)
+"""InfluxDB counts nanoseconds in 64 bits; whole years within them."""
+
+CHANNELS: Final = (
+    "load_kw",
+    "solar_kw",
+    "wind_kw",
+    "net_load_kw",
+    "price_usd_per_mwh",
+    "da_price_usd_per_mwh",
+    "frequency_hz",
+)
+_PRICES: Final = ("price_usd_per_mwh", "da_price_usd_per_mwh")
+_ENDING: Final = ("ended_at_us", "cause_kw")
+_ENCODED: Final = re.compile(r'[%"\\\x00-\x1f\x7f-\x9f]')
+_TAG_SPECIALS: Final = str.maketrans({" ": r"\ ", ",": r"\,", "=": r"\="})
+_KNOWN_NAMES: Final = 200_000
+
+Row = Mapping[str, str]
+"""A point by column name, as the CSV has it."""
+
+
+@lru_cache(maxsize=_KNOWN_NAMES)
+def stored_name(text: str) -> str:
+    """A name as it stands in the database."""
+    return _ENCODED.sub(lambda found: quote(found[0], safe=""), text)
+
+
+def original_name(stored: str) -> str:
+    """The name that was stored."""
+    return unquote(stored)
+
+
+# -- lines out --------------------------------------------------------------------------------
+
+
+def telemetry_line(pulse: Telemetry) -> str:
+    """The line of a pulse.
+
+    Raises:
+        StoreError: if a value is infinite, the site has no name or the time cannot be stored.
+    """
+    values = (
+        pulse.load_kw,
+        pulse.solar_kw,
+        pulse.wind_kw,
+        pulse.net_load_kw,
+        pulse.price_usd_per_mwh,
+        pulse.da_price_usd_per_mwh,
+        pulse.frequency_hz,
+    )
+    fields = _optional(CHANNELS, [_maybe(name, value) for name, value in zip(CHANNELS, values, strict=True)])
+    return f"{TELEMETRY},{_site(pulse.site)} {fields} {_time('ts_utc', pulse.ts_utc)}"
+
+
+def forecast_line(forecast: Forecast) -> str:
+    """The line of a forecast; the horizon is a tag, so that one issue can have several.
+
+    Raises:
+        StoreError: if a value is missing or not finite, or a time cannot be stored.
+    """
+    names = ("net_load_kw", "p10_kw", "p50_kw", "p90_kw")
+    numbers = ",".join(f"{name}={_number(name, getattr(forecast, name))}" for name in names)
+    issued_at = _time("issued_at", forecast.issued_at)
+    horizon_us = _time("target_at", forecast.target_at) - issued_at
+    tags = f"{FORECASTS},horizon_us={horizon_us},{_site(forecast.site)}"
+    return f"{tags} {numbers},{_text('model', forecast.model)} {issued_at}"
+
+
+def event_line(event: InstabilityEvent) -> str:
+    """The line of an instability event; site and start are its identity, and its id follows from them.
+
+    Raises:
+        StoreError: if the cause is infinite or a time cannot be stored.
+    """
+    ended_at = None if event.ended_at is None else f"{_time('ended_at', event.ended_at)}i"
+    ending = _optional(_ENDING, [ended_at, _maybe("cause_kw", event.cause_kw)])
+    texts = ",".join(_text(name, getattr(event, name)) for name in ("event_id", "kind", "severity"))
+    return f"{EVENTS},{_site(event.site)} {texts},{ending} {_time('started_at', event.started_at)}"
+
+
+def quote_line(price: PriceQuote) -> str:
+    """The line of a price quote.
+
+    Raises:
+        StoreError: if a value is infinite or the time cannot be stored.
+    """
+    prices = _optional(_PRICES, [_maybe(name, getattr(price, name)) for name in _PRICES])
+    fields = f"interval_s={_number('interval_s', price.interval_s)},{prices}"
+    return f"{QUOTES},{_site(price.site)} {fields} {_time('ts_utc', price.ts_utc)}"
+
+
+def _optional(names: Sequence[str], texts: Sequence[str | None]) -> str:
+    present = sum(1 << bit for bit, text in enumerate(texts) if text is not None)
+    fields = [f"{name}={text}" for name, text in zip(names, texts, strict=True) if text is not None]
+    return ",".join([*fields, f"{PRESENT}={present}i"])
+
+
+def _maybe(name: str, value: float | None) -> str | None:
+    """A number's text; None for what is missing (None or NaN)."""
+    return None if value is None or isnan(value) else _number(name, value)
+
+
+def _number(name: str, value: float | None) -> str:
+    if value is None or not isfinite(value):
+        raise StoreError(f"{name}={value}: a finite number is needed here; leave the point out")
+    return repr(float(value))
+
+
+def _text(name: str, text: str) -> str:
+    return f'{name}="{stored_name(text)}"'
+
+
+def _site(site: str) -> str:
+    if not site:
+        raise StoreError("site: empty; name the meter")
+    return f"site={stored_name(site).translate(_TAG_SPECIALS)}"
+
+
+def _time(name: str, moment: datetime) -> int:
+    if not EARLIEST <= moment < LATEST:
+        years = f"{EARLIEST.year} to {LATEST.year - 1}"
+        raise StoreError(f"{name}={moment.isoformat()}: InfluxDB keeps the years {years}; correct the time")
+    return to_micros(moment)
+
+
+# -- rows back --------------------------------------------------------------------------------
+
+
+def time_of(row: Row) -> datetime:
+    """The point's time."""
+    return datetime.fromisoformat(row["_time"])
+
+
+def telemetry_of(site: str, row: Row) -> Telemetry:
+    """The pulse of a row."""
+    return Telemetry(site, time_of(row), *_floats(CHANNELS, row))
+
+
+def forecast_of(site: str, row: Row) -> Forecast:
+    """The forecast of a row."""
+    issued_at = time_of(row)
+    target_at = from_micros(to_micros(issued_at) + int(row["horizon_us"]))
+    band = (float(row["p10_kw"]), float(row["p50_kw"]), float(row["p90_kw"]))
+    return Forecast(site, issued_at, target_at, float(row["net_load_kw"]), *band, original_name(row["model"]))
+
+
+def event_of(site: str, row: Row) -> InstabilityEvent:
+    """The event of a row."""
+    ended_at_us, cause_kw = _given(_ENDING, row)
+    return InstabilityEvent(
+        event_id=original_name(row["event_id"]),
+        site=site,
+        kind=cast(EventKind, original_name(row["kind"])),
+        started_at=time_of(row),
+        ended_at=None if ended_at_us is None else from_micros(int(ended_at_us)),
+        severity=cast(Severity, original_name(row["severity"])),
+        cause_kw=None if cause_kw is None else float(cause_kw),
+    )
+
+
+def quote_of(site: str, row: Row) -> PriceQuote:
+    """The quote of a row."""
+    return PriceQuote(site, time_of(row), float(row["interval_s"]), *_floats(_PRICES, row))
+
+
+def _given(names: Sequence[str], row: Row) -> list[str | None]:
+    present = int(row[PRESENT])
+    return [row[name] if present >> bit & 1 else None for bit, name in enumerate(names)]
+
+
+def _floats(names: Sequence[str], row: Row) -> list[float | None]:
+    return [None if text is None else float(text) for text in _given(names, row)]

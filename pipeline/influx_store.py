@@ -1,0 +1,247 @@
+"""The series store in InfluxDB 2: any number of writing and reading processes.
+
+Dispatches and trades stay in the ledger for now; here are telemetry, forecasts, events and quotes.
+"""
+
+import gzip
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Final, TypeVar
+
+from influxdb_client import Dialect, WritePrecision, WriteService
+from influxdb_client.client.write.retry import WritesRetry
+
+from grid.market import PriceQuote
+from grid.telemetry import Telemetry
+from pipeline import influx_points as points
+from pipeline.errors import StoreError
+from pipeline.forecast import Forecast
+from pipeline.influx_points import EARLIEST, LATEST, Row
+from pipeline.influx_target import InfluxTarget, open_client, told
+from pipeline.instability import InstabilityEvent
+from pipeline.store import FEATURE_STORE_ROWS
+from pipeline.timestamps import MICROSECOND
+
+BATCH_LINES: Final = 5_000
+FIRST_DELAY_S: Final = 0.25
+LONGEST_DELAY_S: Final = 10.0
+_ANY_NUMBER: Final = 1_000_000
+"""Attempts: time ends them, not their number."""
+_FAST_GZIP: Final = 1
+_LATEST_SPAN: Final = timedelta(seconds=5)
+"""The default pulse: where the search for the newest rows begins."""
+
+# What a query needs is bound as an option of its own syntax tree, never written into its text.
+_SITES = """
+import "influxdata/influxdb/schema"
+schema.tagValues(
+    bucket: bucket, tag: "site", predicate: (r) => r._measurement == measurement, start: start, stop: stop,
+)
+"""
+_OF_SITE = """
+series = () => from(bucket: bucket)
+    |> range(start: start, stop: stop)
+    |> filter(fn: (r) => r._measurement == measurement and r.site == site)
+"""
+_AS_ROWS = """
+    |> drop(columns: ["_start", "_stop", "_measurement", "site"])
+    |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+"""
+_IN_RANGE = f"{_OF_SITE} series() {_AS_ROWS}"
+_NEWEST = f"{_OF_SITE} series() |> last() {_AS_ROWS}"
+_ENDS = f"""{_OF_SITE}
+stamps = () => series() |> filter(fn: (r) => r._field == "{points.PRESENT}")
+union(tables: [stamps() |> first(), stamps() |> last()]) |> keep(columns: ["_time"])
+"""
+_DIALECT = Dialect(header=True, annotations=[], date_time_format="RFC3339Nano")
+
+Item = TypeVar("Item")
+
+
+class InfluxStore:
+    """A :class:`pipeline.store.SeriesStore` in a bucket of InfluxDB.
+
+    Invariants:
+        A write that returned is stored; one that raised may be stored in part, and repeating it
+        completes it, because points are known by measurement, tags and time. Forecasts and events
+        go before the telemetry that they rest on: who finds a pulse finds its forecast as well.
+        *The first telemetry counts*, and the first forecast: within one write the store sees to
+        it. InfluxDB keeps the last version of a point, so across writes it rests on the engine,
+        which settles duplicates and conflicts before it writes: a batch that is read again, or by
+        a second worker after a rebalance, yields the same values, and the same values written
+        twice, in any order, by any number of writers, are the same points. Values that differ
+        are never mixed: the newest version of a point replaces the whole of the older one.
+
+    Args:
+        target: the server, the bucket and the patience. Nothing is sent before the first call.
+    """
+
+    def __init__(self, target: InfluxTarget) -> None:
+        self._target = target
+        self._client = open_client(target)
+        self._writes = WriteService(self._client.api_client)
+        self._queries = self._client.query_api()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def __enter__(self) -> "InfluxStore":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def sites(self) -> list[str]:
+        """Sites with telemetry, sorted."""
+        rows = self._rows(_SITES, points.TELEMETRY, EARLIEST, LATEST)
+        return sorted(points.original_name(row["_value"]) for row in rows)
+
+    def latest(self, site: str, n: int = FEATURE_STORE_ROWS) -> list[Telemetry]:
+        """The newest ``n`` observations of a site, oldest first."""
+        ends = [
+            points.time_of(row) for row in self._rows(_ENDS, points.TELEMETRY, EARLIEST, LATEST, site=site)
+        ]
+        if not ends:
+            return []
+        oldest, newest = min(ends), max(ends)
+        span = n * _LATEST_SPAN
+        while True:
+            start = max(oldest, newest - span)
+            found = self.telemetry(site, start, newest + MICROSECOND)
+            if len(found) >= n or start == oldest:
+                return found[max(0, len(found) - n) :]
+            span *= 8
+
+    def telemetry(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
+        """Observations with ``start <= ts_utc < end``."""
+        rows = self._rows(_IN_RANGE, points.TELEMETRY, start, end, site=site)
+        return sorted((points.telemetry_of(site, row) for row in rows), key=lambda pulse: pulse.ts_utc)
+
+    def latest_forecast(self, site: str) -> Forecast | None:
+        """The newest forecast, however old it is: check its ``issued_at`` before acting on it."""
+        rows = self._rows(_NEWEST, points.FORECASTS, EARLIEST, LATEST, site=site)
+        found = [points.forecast_of(site, row) for row in rows]
+        newest = max((forecast.issued_at for forecast in found), default=None)
+        of_that_time = (forecast for forecast in found if forecast.issued_at == newest)
+        return min(of_that_time, key=lambda forecast: forecast.target_at, default=None)
+
+    def forecasts(self, site: str, start: datetime, end: datetime) -> list[Forecast]:
+        """Forecasts with ``start <= issued_at < end``."""
+        rows = self._rows(_IN_RANGE, points.FORECASTS, start, end, site=site)
+        found = (points.forecast_of(site, row) for row in rows)
+        return sorted(found, key=lambda forecast: (forecast.issued_at, forecast.target_at))
+
+    def quotes(self, site: str, start: datetime, end: datetime) -> list[PriceQuote]:
+        """Quotes of the intervals that begin in ``start <= ts_utc < end``."""
+        rows = self._rows(_IN_RANGE, points.QUOTES, start, end, site=site)
+        return sorted((points.quote_of(site, row) for row in rows), key=lambda price: price.ts_utc)
+
+    def events(self, site: str, since: datetime) -> list[InstabilityEvent]:
+        """Instability events that are open, or ended at or after ``since``."""
+        rows = self._rows(_IN_RANGE, points.EVENTS, EARLIEST, LATEST, site=site)
+        found = (points.event_of(site, row) for row in rows)
+        current = (event for event in found if event.ended_at is None or event.ended_at >= since)
+        return sorted(current, key=lambda event: event.started_at)
+
+    def _rows(self, flux: str, measurement: str, start: datetime, end: datetime, **bound: str) -> list[Row]:
+        """The rows of a query; names are bound as the database has them, times within what it can hold."""
+        start, stop = max(start, EARLIEST), min(end, LATEST)
+        if start >= stop:
+            return []
+        params = {
+            "bucket": self._target.bucket,
+            "measurement": measurement,
+            "start": start,
+            "stop": stop,
+            **{name: points.stored_name(text) for name, text in bound.items()},
+        }
+        with told(self._target, f"reading {measurement}"):
+            answer = list(self._queries.query_csv(flux, dialect=_DIALECT, params=params))
+        return self._by_column(answer)
+
+    def _by_column(self, answer: list[list[str]]) -> list[Row]:
+        """Rows of a CSV answer: a line of column names begins each table, also that of a late error."""
+        rows: list[Row] = []
+        names: list[str] = []
+        for line in answer:
+            if "error" in names[:2]:
+                reason = " ".join(line).strip()
+                raise StoreError(f"influx_url={self._target.url}: a query failed ({reason}); see its log")
+            if "table" in line[:3] or "error" in line[:2]:  # elsewhere: '', '_result', a number
+                names = line
+            else:
+                rows.append(dict(zip(names, line, strict=True)))
+        return rows
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def write(
+        self,
+        telemetry: Sequence[Telemetry],
+        forecasts: Sequence[Forecast] = (),
+        events: Sequence[InstabilityEvent] = (),
+    ) -> None:
+        """Write all of it, however long the server is away, up to the configured time.
+
+        Raises:
+            StoreError: if a value cannot be stored (then nothing is written), or the server does
+                not take it, or is away for longer: commit nothing and write the same again later.
+        """
+        first_forecasts = _first(forecasts, lambda made: (made.site, made.issued_at, made.target_at))
+        first_pulses = _first(telemetry, lambda pulse: (pulse.site, pulse.ts_utc))
+        self._send(
+            [
+                *map(points.forecast_line, first_forecasts),
+                *map(points.event_line, events),
+                *map(points.telemetry_line, first_pulses),
+            ]
+        )
+
+    def write_quotes(self, quotes: Sequence[PriceQuote]) -> None:
+        """Write price quotes; a newer quote of an interval replaces the older one.
+
+        Raises:
+            StoreError: as :meth:`write`.
+        """
+        self._send([points.quote_line(price) for price in quotes])
+
+    def _send(self, lines: list[str]) -> None:
+        patience = self._patience()
+        for start in range(0, len(lines), BATCH_LINES):
+            batch = lines[start : start + BATCH_LINES]
+            body = gzip.compress("\n".join(batch).encode(), compresslevel=_FAST_GZIP)
+            with told(self._target, f"writing {len(batch)} points"):
+                self._writes.post_write(
+                    org=self._target.org,
+                    bucket=self._target.bucket,
+                    body=body,
+                    precision=WritePrecision.US,
+                    content_encoding="gzip",
+                    urlopen_kw={"retries": patience},
+                )
+
+    def _patience(self) -> WritesRetry:
+        """Exponential back-off with jitter; its clock starts now, so every write needs its own."""
+        return WritesRetry(
+            total=_ANY_NUMBER,
+            retry_interval=FIRST_DELAY_S,
+            max_retry_delay=LONGEST_DELAY_S,
+            max_retry_time=self._target.write_timeout_s,
+            jitter_interval=FIRST_DELAY_S,
+            retry_after_max=LONGEST_DELAY_S,
+            allowed_methods=["POST"],
+        )
+
+
+def _first(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[Item]:
+    """The first item of each key."""
+    found: dict[Hashable, Item] = {}
+    for item in items:
+        found.setdefault(key(item), item)
+    return list(found.values())
