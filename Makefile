@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lock lint types arrows wheel clean
+.PHONY: help demo test services-test check lock lint types arrows wheel clean
 
 help: ## list what one can do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,7 +22,10 @@ demo: $(VENV)/.ready ## the main job: one simulated day, then one day of real da
 	$(BIN)/smartgrid demo --then-sample --out demo-report
 
 test: $(VENV)/.ready ## all tests that need Python alone
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/services --ignore tests/services_influx
+
+services-test: $(VENV)/.ready ## tests on the services that SMARTGRID_KAFKA and SMARTGRID_INFLUX_URL name
+	$(BIN)/python -m pytest --no-skips tests/services tests/services_influx tests/pipeline/test_store_conformance.py
 
 check: lint types arrows ## style, types, import arrows
 
