@@ -148,7 +148,8 @@ def _by_time(times: npt.NDArray[np.datetime64]) -> tuple[_Places, _Places, _Plac
     """Places, by time, of the first row of each time; of the others; and of the first of each of those."""
     order = np.argsort(times, kind="stable")
     repeated = np.zeros(len(times), dtype=bool)
-    repeated[1:] = np.diff(times[order]) == np.timedelta64(0)
+    sorted_times = times[order]
+    repeated[1:] = sorted_times[1:] == sorted_times[:-1]
     first = np.maximum.accumulate(np.where(repeated, 0, np.arange(len(times))))
     return order[~repeated], order[repeated], order[first[repeated]]
 

@@ -1,5 +1,6 @@
 """The JSON messages on the topics, exactly as the reference docs define them; all are keyed by site."""
 
+import inspect
 import json
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -157,8 +158,12 @@ def _only_json_lacks(value: bytes) -> bool:
 
 def message_schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each topic's messages, by topic; ``docs/schemas`` holds the same."""
-    return {
-        TELEMETRY_TOPIC: msgspec.json.schema(TelemetryMessage),
-        FORECASTS_TOPIC: msgspec.json.schema(ForecastMessage),
-        DEAD_LETTER_TOPIC: msgspec.json.schema(DeadLetterMessage),
+    messages = {
+        TELEMETRY_TOPIC: TelemetryMessage,
+        FORECASTS_TOPIC: ForecastMessage,
+        DEAD_LETTER_TOPIC: DeadLetterMessage,
     }
+    schemas = {topic: msgspec.json.schema(message) for topic, message in messages.items()}
+    for topic, message in messages.items():  # Python versions differ in how a docstring is indented
+        schemas[topic]["$defs"][message.__name__]["description"] = inspect.getdoc(message)
+    return schemas

@@ -171,8 +171,6 @@ class SqliteStore:
         try:
             with self._lock:
                 return self._db.execute(sql, values).fetchall()
-        except sqlite3.ProgrammingError:  # a defect of ours, such as reading what was closed
-            raise
         except sqlite3.Error as error:
             raise StoreError(
                 f"path={self._path}: cannot be read ({error}); look for missing rights or a damaged file"
@@ -220,8 +218,6 @@ class SqliteStore:
             with self._lock, _Transaction(self._db):
                 for sql, rows in statements:
                     self._db.executemany(sql, rows)
-        except sqlite3.ProgrammingError:
-            raise
         except sqlite3.Error as error:
             raise StoreError(
                 f"path={self._path}: cannot be written ({error}); nothing was. Look for a process that "

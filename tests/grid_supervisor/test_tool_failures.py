@@ -89,7 +89,7 @@ async def test_a_server_that_breaks_blocks_the_tick_without_a_traceback(
         plant.store.close()
         result = await loop.tick()
     assert (result.outcome, result.interval_start) == ("blocked", None)
-    assert "failed inside the server" in result.reason
+    assert "telemetry.db: cannot be read (Cannot operate on a closed database.)" in result.reason
     assert "Traceback" not in result.reason
     assert "sqlite3" not in result.reason
 
