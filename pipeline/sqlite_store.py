@@ -92,8 +92,12 @@ class SqliteStore:
                 isolation_level=None,
                 check_same_thread=False,
             )
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"path={self._path}: cannot be opened as a series store ({error})") from error
+        try:
             self._open()
         except sqlite3.DatabaseError as error:
+            self._db.close()
             raise StoreError(f"path={self._path}: cannot be opened as a series store ({error})") from error
 
     def _open(self) -> None:

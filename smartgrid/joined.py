@@ -1,9 +1,10 @@
 """Roles beside the plant's owner: they meet it in the ledger and the store, and nowhere else."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
-from dispatch.errors import LedgerError
 from dispatch.plant_clock import LedgerClock, plant_clock_of
 from pipeline.model import ForecastModel
 from pipeline.outlook import Outlook
@@ -39,27 +40,20 @@ def load_area(settings: Settings) -> Area:
     return area_of(settings, model, outlook)
 
 
-def join(settings: Settings) -> Workplace:
+@contextmanager
+def join(settings: Settings) -> Iterator[Workplace]:
     """A workplace beside the owner: reads what it writes, and proposes through the ledger.
 
     Raises:
         RoleError: if no plant has run here.
         LedgerError, StoreError, ModelError, LimitsError: if a part of the state cannot be used.
     """
-    ledger = open_ledger(settings)
-    clock = LedgerClock(ledger, time.time)
-    try:
-        clock.now()
-    except LedgerError:
-        ledger.close()
-        raise
-    return Workplace(
-        load_area(settings),
-        ledger=ledger,
-        reader=SqliteStore(settings.telemetry_db, read_only=True),
-        clock=clock,
-        tools=discover_tools().tools,
-    )
+    with open_ledger(settings) as ledger:
+        clock = LedgerClock(ledger, time.time)
+        clock.now()  # an error where no plant has ticked yet
+        area = load_area(settings)
+        with SqliteStore(settings.telemetry_db, read_only=True) as reader:
+            yield Workplace(area, ledger=ledger, reader=reader, clock=clock, tools=discover_tools().tools)
 
 
 def plant_interval_start(workplace: Workplace) -> datetime | None:

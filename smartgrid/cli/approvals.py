@@ -1,5 +1,6 @@
 """``smartgrid approvals``: the duty operator's desk on the command line."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ from smartgrid.cli.options import JsonOption, StateOption
 from smartgrid.cli.output import console, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from dispatch.approvals import Approval, Approvals
@@ -26,8 +28,8 @@ def list_requests(
     as_json: JsonOption = False,
 ) -> None:
     """List the requests that wait, and those approved and not yet carried out."""
-    desk = _desk(state)
-    found = desk.list() if every else desk.list("PENDING", "APPROVED")
+    with _desk(state) as desk:
+        found = desk.list() if every else desk.list("PENDING", "APPROVED")
     if as_json:
         print_json([_document(asked) for asked in found])
         return
@@ -51,8 +53,8 @@ def approve(approval_id: IdArgument, reason: ReasonOption, state: StateOption = 
     from policies.principal import operator_principal
     from smartgrid.ledger_access import this_user
 
-    asked = _desk(state).approve(approval_id, operator_principal(this_user()), reason)
-    _say(asked)
+    with _desk(state) as desk:
+        _say(desk.approve(approval_id, operator_principal(this_user()), reason))
 
 
 @app.command("deny")
@@ -61,11 +63,12 @@ def deny(approval_id: IdArgument, reason: ReasonOption, state: StateOption = Non
     from policies.principal import operator_principal
     from smartgrid.ledger_access import this_user
 
-    asked = _desk(state).deny(approval_id, operator_principal(this_user()), reason)
-    _say(asked)
+    with _desk(state) as desk:
+        _say(desk.deny(approval_id, operator_principal(this_user()), reason))
 
 
-def _desk(state: "Path | None") -> "Approvals":
+@contextmanager
+def _desk(state: "Path | None") -> "Iterator[Approvals]":
     import time
 
     from dispatch.approvals import Approvals
@@ -75,9 +78,9 @@ def _desk(state: "Path | None") -> "Approvals":
     from smartgrid.settings import load_settings
 
     settings = load_settings(state=state)
-    ledger = open_ledger(settings)
     two_people = load_limits(settings.limits).approval.require_two_people
-    return Approvals(ledger, LedgerClock(ledger, time.time), require_two_people=two_people)
+    with open_ledger(settings) as ledger:
+        yield Approvals(ledger, LedgerClock(ledger, time.time), require_two_people=two_people)
 
 
 def _say(asked: "Approval") -> None:

@@ -22,7 +22,8 @@ def verify(
     from smartgrid.ledger_access import open_ledger
     from smartgrid.settings import load_settings
 
-    report = open_ledger(load_settings(state=state)).verify_audit()
+    with open_ledger(load_settings(state=state)) as ledger:
+        report = ledger.verify_audit()
     if as_json:
         print_json(
             {

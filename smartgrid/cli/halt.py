@@ -19,9 +19,9 @@ def halt(reason: ReasonOption, state: StateOption = None) -> None:
     from smartgrid.ledger_access import open_ledger, this_user
     from smartgrid.settings import load_settings
 
-    ledger = open_ledger(load_settings(state=state))
-    now = LedgerClock(ledger, time.time).now()
-    flags.halt(ledger, local_principal(this_user()), reason, now)
+    with open_ledger(load_settings(state=state)) as ledger:
+        now = LedgerClock(ledger, time.time).now()
+        flags.halt(ledger, local_principal(this_user()), reason, now)
     console.print("The autonomy is halted. Resume it with: smartgrid resume --reason …")
 
 
@@ -33,7 +33,7 @@ def resume(reason: ReasonOption, state: StateOption = None) -> None:
     from smartgrid.ledger_access import open_ledger, this_user
     from smartgrid.settings import load_settings
 
-    ledger = open_ledger(load_settings(state=state))
-    now = LedgerClock(ledger, time.time).now()
-    flags.resume(ledger, operator_principal(this_user()), reason, now)
+    with open_ledger(load_settings(state=state)) as ledger:
+        now = LedgerClock(ledger, time.time).now()
+        flags.resume(ledger, operator_principal(this_user()), reason, now)
     console.print("The autonomy may act again.")

@@ -29,9 +29,9 @@ def mcp(state: StateOption = None, limits: LimitsOption = None) -> None:
             tasks.cancel_scope.cancel()
 
     async def beside() -> None:
-        workplace = join(settings)
-        errors.print(f"joins the plant of {settings.state}", highlight=False, soft_wrap=True)
-        await serve_stdio(workplace.server_for(principal))
+        with join(settings) as workplace:
+            errors.print(f"joins the plant of {settings.state}", highlight=False, soft_wrap=True)
+            await serve_stdio(workplace.server_for(principal))
 
     try:
         anyio.run(until_stopped, own)

@@ -32,8 +32,8 @@ def supervise(
     async def run() -> None:
         from contextlib import AsyncExitStack
 
-        workplace = join(settings)
         async with AsyncExitStack() as stack:
+            workplace = stack.enter_context(join(settings))
             daemon = await open_daemon(stack, workplace, chosen, lambda: plant_interval_start(workplace))
             console.print(
                 f"supervises {settings.state}: {', '.join(chosen)}; stop with Ctrl-C",

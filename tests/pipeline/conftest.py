@@ -1,11 +1,15 @@
 """A small made-up series and a model of it, shared by the room's tests."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from grid.series import BaseSeries
 from pipeline.model import ForecastModel
+from pipeline.sqlite_store import SqliteStore
 from pipeline.training import train
 
 SITE_TZ = "Europe/Luxembourg"
@@ -38,3 +42,10 @@ def series() -> BaseSeries:
 def model(series: BaseSeries) -> ForecastModel:
     """A small model of that series."""
     return train(series, cadence_s=300.0, site_tz=SITE_TZ, trees=10)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    """An empty store."""
+    with SqliteStore(tmp_path / "telemetry.db") as made:
+        yield made

@@ -3,7 +3,6 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,11 +23,6 @@ START = datetime(2024, 5, 1, tzinfo=UTC)
 @pytest.fixture
 def stream() -> MemoryStream:
     return MemoryStream()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> SqliteStore:
-    return SqliteStore(tmp_path / "telemetry.db")
 
 
 @pytest.fixture

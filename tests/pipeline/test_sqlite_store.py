@@ -26,11 +26,6 @@ def forecast(i: int, site: str = "area") -> Forecast:
     return Forecast(site, issued, issued + timedelta(minutes=30), 100.0, -5.0, 1.0, 7.0, "model")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> SqliteStore:
-    return SqliteStore(tmp_path / "telemetry.db")
-
-
 def test_the_first_observation_of_a_stamp_counts(store: SqliteStore) -> None:
     store.write([pulse(0, net_load_kw=1.0)])
     store.write([pulse(0, net_load_kw=2.0)])

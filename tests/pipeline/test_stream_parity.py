@@ -125,14 +125,14 @@ def run(log: list[Telemetry], model: ForecastModel, batch: int) -> dict[tuple[st
 
 
 def test_a_late_event_gets_its_forecast_and_changes_no_earlier_one(
-    model: ForecastModel, tmp_path: Path
+    model: ForecastModel, store: SqliteStore
 ) -> None:
     pulses = [
         Telemetry("area", START + timedelta(minutes=5 * i), load_kw=900.0, net_load_kw=500.0 + i)
         for i in range(20)
     ]
     late = pulses.pop(10)
-    stream, store = MemoryStream(), SqliteStore(tmp_path / "telemetry.db")
+    stream = MemoryStream()
     engine = StreamEngine(stream, store, model)
     publish(stream, pulses)
     engine.drain()
@@ -145,10 +145,10 @@ def test_a_late_event_gets_its_forecast_and_changes_no_earlier_one(
 
 
 def test_an_event_beyond_the_lateness_is_a_dead_letter_and_not_dropped(
-    model: ForecastModel, tmp_path: Path
+    model: ForecastModel, store: SqliteStore
 ) -> None:
     pulses = [Telemetry("area", START + timedelta(minutes=5 * i), net_load_kw=500.0 + i) for i in range(100)]
-    stream, store = MemoryStream(), SqliteStore(tmp_path / "telemetry.db")
+    stream = MemoryStream()
     publish(stream, [*pulses[1:], pulses[0]])
     report = StreamEngine(stream, store, model).drain()
     assert (report.accepted, report.dead_letters) == (99, 1)
@@ -163,13 +163,14 @@ def test_the_state_stays_bounded(model: ForecastModel) -> None:
     assert 50 <= len(state) < 60
 
 
-def test_a_restarted_stream_goes_on_as_if_it_had_not_stopped(model: ForecastModel, tmp_path: Path) -> None:
+def test_a_restarted_stream_goes_on_as_if_it_had_not_stopped(
+    model: ForecastModel, store: SqliteStore
+) -> None:
     log = [
         Telemetry("area", START + timedelta(minutes=5 * i), load_kw=800.0, net_load_kw=500.0 + 7.0 * (i % 9))
         for i in range(80)
     ]
     whole = run(log, model, 7)
-    store = SqliteStore(tmp_path / "telemetry.db")
     for part in (log[:33], log[25:]):  # the second process reads some of the log again
         stream = MemoryStream()
         publish(stream, part)
@@ -180,10 +181,10 @@ def test_a_restarted_stream_goes_on_as_if_it_had_not_stopped(model: ForecastMode
 
 
 def test_what_was_not_committed_is_read_again_and_issues_nothing_twice(
-    model: ForecastModel, tmp_path: Path
+    model: ForecastModel, store: SqliteStore
 ) -> None:
     log = [Telemetry("area", START + timedelta(minutes=5 * i), net_load_kw=500.0 + i) for i in range(10)]
-    stream, store = MemoryStream(), SqliteStore(tmp_path / "telemetry.db")
+    stream = MemoryStream()
     publish(stream, log)
     assert len(stream.poll(4)) == 4
     stream.rewind()
