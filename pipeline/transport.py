@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record of a topic; offsets grow within a partition."""
+class Record(NamedTuple):
+    """One record of a topic; offsets grow within a partition. A tuple, since very many are made."""
 
     topic: str
     partition: int

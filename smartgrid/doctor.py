@@ -8,16 +8,27 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
 from dispatch.errors import DispatchError
 from knowledge.index import open_index
 from pipeline.errors import PipelineError
+from pipeline.influx_store import InfluxStore
+from pipeline.messages import TELEMETRY_TOPIC
 from pipeline.model import METADATA_FILE, ForecastModel
 from pipeline.sqlite_store import SqliteStore
 from policies.errors import PolicyError
 from policies.limits import load_limits
+from smartgrid.errors import SmartGridError
+from smartgrid.influx_access import influx_target
+from smartgrid.kafka_access import kafka_connection
 from smartgrid.ledger_access import open_ledger, owner_of
 from smartgrid.settings import CONFIG_NAME, Settings
 from tools.registry import discover_tools
+
+REACH_S = 3.0
+"""How long a broker is waited for."""
 
 Level = Literal["ok", "missing", "wrong"]
 
@@ -46,6 +57,8 @@ def examine(settings: Settings) -> list[Finding]:
         _model,
         _ledger,
         _store,
+        _kafka,
+        _influx,
         _tools,
         _knowledge,
         _port,
@@ -135,6 +148,42 @@ def _store(settings: Settings) -> Iterator[Finding]:
         return
     for site, ts_utc in newest.items():
         yield Finding("telemetry", "ok", f"{site}: newest pulse {ts_utc.isoformat()}")
+
+
+def _kafka(settings: Settings) -> Iterator[Finding]:
+    if settings.kafka is None:
+        yield Finding("kafka", "missing", "not set: the stream is embedded", "set SMARTGRID_KAFKA to use it")
+        return
+    try:
+        quiet = {**kafka_connection(settings).config(), "log_level": 0}  # its failures are told below
+        known = AdminClient(quiet).list_topics(timeout=REACH_S).topics
+    except (PipelineError, KafkaException) as error:
+        reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
+        fix = "start the broker, or correct the setting"
+        yield Finding("kafka", "wrong", f"{settings.kafka}: {reason}", fix)
+        return
+    if TELEMETRY_TOPIC in known:
+        yield Finding("kafka", "ok", f"{settings.kafka}: {TELEMETRY_TOPIC} is there")
+    else:
+        yield Finding(
+            "kafka", "missing", f"{settings.kafka}: no {TELEMETRY_TOPIC}", "smartgrid topics create"
+        )
+
+
+def _influx(settings: Settings) -> Iterator[Finding]:
+    if settings.influx_url is None:
+        detail, fix = "not set: series go to SQLite", "set SMARTGRID_INFLUX_URL to use it"
+        yield Finding("influxdb", "missing", detail, fix)
+        return
+    try:
+        with InfluxStore(influx_target(settings)) as store:
+            sites = len(store.sites())
+    except (PipelineError, SmartGridError) as error:
+        yield Finding(
+            "influxdb", "wrong", str(error), "start it, correct the settings, or 'smartgrid store init'"
+        )
+        return
+    yield Finding("influxdb", "ok", f"{settings.influx_url}, bucket {settings.influx_bucket}: {sites} sites")
 
 
 def _tools(_settings: Settings) -> Iterator[Finding]:

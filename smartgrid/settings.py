@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from pipeline.kafka_settings import KafkaSecurity
 from smartgrid.errors import SettingsError
 
 CONFIG_NAME = "smartgrid.toml"
@@ -46,6 +47,10 @@ class Settings(BaseSettings):
     currency: str = Field("USD", description="of the prices", pattern="^[A-Z]{3}$")
     seed: int = Field(1000, description="seed of the simulated area's weather and load", ge=0)
 
+    kafka: str | None = Field(None, description="Kafka brokers, host:port separated by commas")
+    kafka_security: KafkaSecurity = Field(
+        default_factory=KafkaSecurity, description="encryption and identity of the Kafka clients"
+    )
     influx_url: str | None = Field(
         None, description="InfluxDB 2 server that holds the series, such as http://127.0.0.1:8086"
     )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Runs a command in this process: exit code, standard output, standard error."""
+    for name in [name for name in os.environ if name.startswith("SMARTGRID_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("SMARTGRID_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
 
@@ -240,6 +243,26 @@ def test_doctor_says_what_is_missing_and_how_to_fix_it(run: Run) -> None:
     assert findings["ledger"]["level"] == "missing"
     assert findings["ledger"]["fix"] == "start one: smartgrid up"
     assert findings["tools"]["level"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("variable", "address", "what"),
+    [
+        ("SMARTGRID_KAFKA", "127.0.0.1:1", "kafka"),
+        ("SMARTGRID_INFLUX_URL", "http://127.0.0.1:1", "influxdb"),
+    ],
+)
+def test_doctor_names_a_service_that_does_not_answer(
+    variable: str, address: str, what: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, address)
+    monkeypatch.setenv("SMARTGRID_INFLUX_TOKEN", "not-the-token")
+    code, out, _ = run("doctor", "--json")
+    (finding,) = [found for found in json.loads(out) if found["what"] == what]
+    assert code == 1
+    assert finding["level"] == "wrong"
+    assert address in finding["detail"]
+    assert "not-the-token" not in out
 
 
 def test_doctor_exits_with_1_when_something_is_wrong(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,271 @@
+"""The scaled-out stream: one member of a Kafka consumer group, and what it writes back.
+
+Order of a batch: polled → finished by the engine → everything produced is delivered → offsets
+committed. A process that dies in between leaves the batch to be read again, by itself or by
+whoever is given its partitions.
+
+A commit carries, as its metadata, from which offset on the log rebuilds what was known at it
+(``rebuild_from=…``). Whoever is given the partition starts there. Without that (a first start, or
+offsets set by hand) it starts at the beginning of the log.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from pipeline.errors import TransportError
+from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
+from pipeline.kafka_writer import KafkaWriter
+from pipeline.messages import TELEMETRY_TOPIC
+from pipeline.transport import PartitionGiven, PartitionTaken, Record
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+POLL_WAIT_S: Final = 0.1
+"""How long a poll waits for a full batch; the most that a lone record waits."""
+SESSION_TIMEOUT_S: Final = 10.0
+"""After so long without a sign of life a member's partitions are given to others."""
+BROKER_TIMEOUT_S: Final = 60.0
+"""How long a broker that is away is waited for before the stream stops."""
+_RETRY_S: Final = 0.5
+_MOVED: Final = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError._ASSIGNMENT_LOST,
+    }
+)
+"""Commits that fail because the group is changing: whoever has the partition next does it again."""
+
+
+class KafkaStream:
+    """A :class:`pipeline.transport.Transport` on Kafka; for one thread.
+
+    Args:
+        connection: the brokers.
+        group: the consumer group; its members share the partitions.
+        prefix: put before the name of every topic.
+        session_timeout_s: after so long without a sign of life this member's partitions move.
+        poll_wait_s: how long :meth:`poll` waits for a full batch.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        *,
+        group: str,
+        prefix: str = "",
+        session_timeout_s: float = SESSION_TIMEOUT_S,
+        poll_wait_s: float = POLL_WAIT_S,
+    ) -> None:
+        self._topic = prefix + TELEMETRY_TOPIC
+        self._poll_wait_s = poll_wait_s
+        self._changes: list[PartitionGiven | PartitionTaken] = []
+        self._done: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
+        self._marks: dict[int, int] = {}
+        self._writer = KafkaWriter(connection, prefix=prefix)
+        self._consumer = connection.open(
+            Consumer,
+            {
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": round(session_timeout_s * 1000),
+                "fetch.message.max.bytes": LARGEST_MESSAGE_BYTES,
+                # Other requests to the same broker queue behind a waiting fetch.
+                "fetch.wait.max.ms": 100,
+                "logger": logger,
+            },
+        )
+        self._consumer.subscribe(
+            [self._topic], on_assign=self._on_given, on_revoke=self._on_taken, on_lost=self._on_taken
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the group at once, so that its other members go on. Commits nothing more."""
+        self._consumer.close()
+
+    def produce(self, topic: str, key: str, value: bytes) -> None:
+        """Append a record to a topic; :meth:`commit` waits for its delivery.
+
+        Raises:
+            DeliveryError: if it cannot be taken, or an earlier one was not delivered.
+        """
+        self._writer.produce(topic, key, value)
+
+    def poll(self, max_records: int) -> list[Record]:
+        """The next records of this member's partitions, at most ``max_records``.
+
+        Raises:
+            TransportError: if the topic or the group cannot be read.
+        """
+        self._writer.serve()
+        try:
+            messages = self._consumer.consume(max_records, self._poll_wait_s)
+        except KafkaException as error:
+            raise TransportError(f"{self._topic}: cannot be read ({error})") from error
+        records = []
+        for message in messages:
+            if (problem := message.error()) is not None:
+                self._judge(problem)
+                continue
+            partition, offset, value = message.partition(), message.offset(), message.value()
+            if partition is None or offset is None or partition not in self._done:
+                continue  # it was taken away while this poll went on: its new reader has the record
+            self._done[partition] = offset + 1
+            content = value if isinstance(value, bytes) else b""
+            records.append(Record(self._topic, partition, offset, _text(message.key()), content))
+        return records
+
+    def changes(self) -> list[PartitionGiven | PartitionTaken]:
+        """Partitions given and taken since the last call, in order."""
+        found, self._changes = self._changes, []
+        return found
+
+    def commit(self, rebuild_from: Mapping[int, int] | None = None) -> None:
+        """Deliver what was produced, then commit everything polled so far.
+
+        A commit that the group refuses because partitions are moving is left to whoever has them
+        next: the batch is done again there, with the same results.
+
+        Args:
+            rebuild_from: by partition, the offset from which the log rebuilds what is known now.
+
+        Raises:
+            DeliveryError: if something was not delivered; nothing is committed then.
+            TransportError: if the broker does not take the offsets.
+        """
+        self._writer.flush()
+        self._marks |= {number: mark for number, mark in (rebuild_from or {}).items() if number in self._done}
+        ahead = {number: end for number, end in self._done.items() if end > self._committed[number]}
+        if ahead and self._commit([self._offset(number, end) for number, end in ahead.items()]):
+            self._committed |= ahead
+
+    def _offset(self, partition: int, end: int) -> TopicPartition:
+        metadata = f"rebuild_from={self._marks.get(partition, end)}"
+        return TopicPartition(self._topic, partition, end, metadata=metadata)
+
+    def _commit(self, offsets: list[TopicPartition]) -> bool:
+        try:
+            _patiently(lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            if error.code() not in _MOVED:
+                raise TransportError(f"{self._topic}: offsets not committed ({error})") from exception
+            logger.warning("offsets not committed, the group is changing (%s)", error)
+            return False
+        return True
+
+    def _judge(self, error: KafkaError) -> None:
+        """Go on after what passes by itself; say what does not."""
+        if error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}:
+            raise TransportError(
+                f"{self._topic}: there is no such topic; make it with `smartgrid topics create`"
+            )
+        if error.fatal() or not (_passes(error) or error.code() == KafkaError._MAX_POLL_EXCEEDED):
+            raise TransportError(f"{self._topic}: cannot be read ({error})")
+        logger.warning("%s: %s", self._topic, error)
+
+    # -- the group ------------------------------------------------------------------------------
+
+    def _on_given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        starts = []
+        for found in _patiently(lambda: consumer.committed(partitions, timeout=BROKER_TIMEOUT_S)):
+            low, high = _patiently(partial(consumer.get_watermark_offsets, found, timeout=BROKER_TIMEOUT_S))
+            resume_at = max(found.offset, 0)
+            if resume_at > high:
+                logger.error(
+                    "%s[%d]: the group was at %d, the log ends at %d: it is another log, read from its start",
+                    self._topic, found.partition, resume_at, high,
+                )  # fmt: skip
+                resume_at = low
+            wanted = min(_rebuild_from(found.metadata), resume_at)
+            self._report_lost(found.partition, low=low, resume_at=resume_at, wanted=wanted)
+            start = max(wanted, low)
+            self._changes.append(PartitionGiven(found.partition, resume_at))
+            self._done[found.partition] = start
+            self._committed[found.partition] = resume_at
+            self._marks.pop(found.partition, None)
+            starts.append(TopicPartition(self._topic, found.partition, start))
+            logger.info("partition %d: from offset %d, new from %d", found.partition, start, resume_at)
+        consumer.incremental_assign(starts)
+
+    def _report_lost(self, partition: int, *, low: int, resume_at: int, wanted: int) -> None:
+        if low > resume_at > 0:
+            logger.error(
+                "%s[%d]: %d records were deleted before they were read; lengthen the topic's retention",
+                self._topic, partition, low - resume_at,
+            )  # fmt: skip
+        elif low > wanted > 0:
+            logger.warning(
+                "%s[%d]: the log begins at %d, the state at %d; sites silent since then start anew",
+                self._topic, partition, low, wanted,
+            )  # fmt: skip
+
+    def _on_taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Nothing is in flight here: between two polls everything is finished and committed."""
+        for taken in partitions:
+            self._changes.append(PartitionTaken(taken.partition))
+            for kept in (self._done, self._committed, self._marks):
+                kept.pop(taken.partition, None)
+        consumer.incremental_unassign(partitions)
+
+
+def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask the broker, again for a while where it is away."""
+    give_up = time.monotonic() + BROKER_TIMEOUT_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if not _passes(error.args[0]) or time.monotonic() > give_up:
+                raise
+        time.sleep(_RETRY_S)
+
+
+def _rebuild_from(metadata: str | None) -> int:
+    """The offset that a commit names; the log's beginning where it names none."""
+    match = re.fullmatch(r"rebuild_from=([0-9]{1,18})", metadata or "")
+    return int(match[1]) if match else 0
+
+
+def _passes(error: KafkaError) -> bool:
+    """True for what a broker's restart or a slow network does, and time mends."""
+    return error.retriable() or error.code() in {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._WAIT_COORD,
+        KafkaError._RESOLVE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+
+
+def _text(key: str | bytes | None) -> str:
+    """A key as text; bytes that are no UTF-8 come back unharmed when they are encoded the same way."""
+    return key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key or ""

@@ -1,0 +1,118 @@
+"""The topics of the stream: made once, never changed behind anybody's back."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported without saying so
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from pipeline.errors import TransportError
+from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
+from pipeline.messages import DEAD_LETTER_TOPIC, FORECASTS_TOPIC, TELEMETRY_TOPIC
+
+TOPICS = (TELEMETRY_TOPIC, FORECASTS_TOPIC, DEAD_LETTER_TOPIC)
+_CONNECT_S = 10.0
+_TIMEOUT_S = 30.0
+_ONLY_CRITICAL = 2
+_REPLICAS_FOR_A_SPARE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """How topics are to be.
+
+    Attributes:
+        partitions: of each topic; at most so many processes share the stream.
+        replication: copies of each partition.
+        retention: how long records stay. A site's state is rebuilt from what is still there.
+    """
+
+    partitions: int
+    replication: int
+    retention: timedelta
+
+    def config(self, topic: str) -> dict[str, str]:
+        """The topic's configuration, as Kafka names it."""
+        settings = {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention // timedelta(milliseconds=1)),
+            # With three copies one may be away; with fewer, waiting for two would stop the stream.
+            "min.insync.replicas": "2" if self.replication >= _REPLICAS_FOR_A_SPARE else "1",
+        }
+        if topic == DEAD_LETTER_TOPIC:
+            settings["max.message.bytes"] = str(LARGEST_MESSAGE_BYTES)
+        return settings
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFinding:
+    """A topic after :func:`create_topics`.
+
+    Attributes:
+        topic: its full name.
+        state: ``created``, ``exists`` as planned, or ``differs`` from the plan and was left alone.
+        differences: such as ``partitions: 3, not 6``.
+    """
+
+    topic: str
+    state: Literal["created", "exists", "differs"]
+    differences: tuple[str, ...] = ()
+
+
+def create_topics(connection: KafkaConnection, plan: TopicPlan, *, prefix: str = "") -> list[TopicFinding]:
+    """Make the topics that do not exist yet; say what the others look like.
+
+    Args:
+        connection: the brokers.
+        plan: how they are to be.
+        prefix: put before each name.
+
+    Raises:
+        TransportError: if the brokers do not answer, or refuse.
+    """
+    # Its own log would repeat each failed attempt to connect; the error below says it once.
+    admin = connection.open(AdminClient, {"log_level": _ONLY_CRITICAL})
+    wanted = {prefix + topic: plan.config(topic) for topic in TOPICS}
+    try:
+        admin.list_topics(timeout=_CONNECT_S)
+        created = {name for name, config in wanted.items() if _create(admin, name, plan, config)}
+        return [
+            TopicFinding(name, "created") if name in created else _compare(admin, name, plan, config)
+            for name, config in wanted.items()
+        ]
+    except KafkaException as error:
+        raise TransportError(
+            f"topics cannot be made at {connection.brokers} ({error.args[0]}); are the brokers up?"
+        ) from error
+
+
+def _create(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, str]) -> bool:
+    """True if it was made, False if it was there."""
+    asked = NewTopic(name, plan.partitions, plan.replication, config=config)
+    future = admin.create_topics([asked], operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S)[name]
+    try:
+        future.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        raise
+    return True
+
+
+def _compare(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, str]) -> TopicFinding:
+    partitions = admin.list_topics(name, timeout=_TIMEOUT_S).topics[name].partitions
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    entries = admin.describe_configs([resource], request_timeout=_TIMEOUT_S)[resource].result()
+    compared: list[tuple[str, object, object]] = [
+        ("partitions", len(partitions), plan.partitions),
+        ("replication", min(len(found.replicas) for found in partitions.values()), plan.replication),
+        *((key, entries[key].value, value) for key, value in config.items()),
+    ]
+    differences = tuple(f"{key}: {found}, not {value}" for key, found, value in compared if found != value)
+    return TopicFinding(name, "differs" if differences else "exists", differences)
