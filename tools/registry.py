@@ -70,7 +70,10 @@ def _order(point: EntryPoint) -> tuple[bool, str, str, str]:
 
 
 def _package(point: EntryPoint) -> str:
-    return (point.dist.name or "") if point.dist is not None else ""  # damaged metadata has no name
+    """The distribution's name; empty where damaged metadata has none."""
+    if point.dist is None or "Name" not in point.dist.metadata:
+        return ""
+    return point.dist.name
 
 
 def _load(point: EntryPoint) -> Tool:

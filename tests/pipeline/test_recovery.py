@@ -235,14 +235,13 @@ def test_a_partition_that_comes_back_goes_on_where_the_other_reader_left_it(mode
 
 @pytest.mark.parametrize("batch", [1, 7, 1000])
 def test_an_instability_event_that_was_open_at_a_restart_stays_one_event(
-    batch: int, model: ForecastModel, tmp_path: Path
+    batch: int, model: ForecastModel, store: SqliteStore
 ) -> None:
     pulses = [
         replace(pulse, frequency_hz=59.0 if 40 <= i < 200 else 60.0) for i, pulse in enumerate(steady(230))
     ]
     log = SharedLog(partitions=1)
     log.append(pulses[:150])
-    store = SqliteStore(tmp_path / "telemetry.db")
     for part in (pulses[150:151], pulses[151:]):
         reader = Reader(log)
         reader.give(0)
