@@ -1,7 +1,9 @@
 """Ends a role in order when it is told to: leases are given back, files are closed."""
 
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
 
 import anyio
 
@@ -18,3 +20,19 @@ async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:
         tasks.start_soon(watch)
         await work()
         tasks.cancel_scope.cancel()
+
+
+@contextmanager
+def stop_signal() -> Iterator[Event]:
+    """For a loop that ends between two batches: an event that is set once this process is told to stop.
+
+    The handlers that were there before come back after.
+    """
+    stopped = Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stopped.set()) for number in numbers]
+    try:
+        yield stopped
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

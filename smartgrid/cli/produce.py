@@ -41,7 +41,7 @@ def produce(
     from smartgrid.kafka_access import kafka_connection
     from smartgrid.producing import publish_paced
     from smartgrid.settings import load_settings
-    from smartgrid.stop_signal import stop_signal
+    from smartgrid.stopping import stop_signal
 
     pulses = _pulses(replay, site, simulate, rate, seconds, mapping or [], tz)
     writer = KafkaWriter(kafka_connection(load_settings(state=state), brokers), prefix=prefix)

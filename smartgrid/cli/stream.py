@@ -28,7 +28,7 @@ def stream(
     from smartgrid.kafka_access import kafka_connection
     from smartgrid.series_store import store_name, stream_store
     from smartgrid.settings import load_settings
-    from smartgrid.stop_signal import stop_signal
+    from smartgrid.stopping import stop_signal
 
     settings = load_settings(state=state)
     learnt = ForecastModel.load(model or settings.model_dir)

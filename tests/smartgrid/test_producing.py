@@ -16,7 +16,7 @@ from grid.telemetry import Telemetry
 from smartgrid.errors import RoleError, ScenarioError
 from smartgrid.pulse_sources import series_pulses, simulated_pulses, simulated_start, simulated_step_s
 from smartgrid.single_writer import only_stream
-from smartgrid.stop_signal import stop_signal
+from smartgrid.stopping import stop_signal
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
