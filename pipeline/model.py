@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ import xgboost
 from pipeline.errors import ModelError
 from pipeline.features import FEATURE_NAMES, Floats
 from pipeline.model_inputs import FAMILIES, INPUT_NAMES, model_inputs
+from pipeline.whole_file import write_whole
 
 QUANTILES: Final = (0.1, 0.5, 0.9)
 METADATA_FILE: Final = "model.json"
@@ -146,9 +146,9 @@ class ForecastModel:
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
         trees = f"trees-{self.metadata.sha256[:12]}.ubj"
-        _write_whole(folder / trees, self._raw)
+        write_whole(folder / trees, self._raw)
         document = {"format": FORMAT_VERSION, "trees": trees, **self.metadata.to_dict()}
-        _write_whole(folder / METADATA_FILE, json.dumps(document, indent=2).encode())
+        write_whole(folder / METADATA_FILE, json.dumps(document, indent=2).encode())
         for old in folder.glob("trees-*.ubj"):
             if old.name != trees:
                 old.unlink()
@@ -215,13 +215,3 @@ def _hash(raw: bytes, metadata: ModelMetadata) -> str:
 
 def _number(value: float | list[float]) -> float:
     return sum(value) if isinstance(value, list) else float(value)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole, or not at all."""
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(path)

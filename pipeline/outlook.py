@@ -22,6 +22,7 @@ from grid.series import BaseSeries
 from grid.units import SECONDS_PER_HOUR
 from pipeline.errors import ModelError, TrainingError
 from pipeline.features import Floats, Indices
+from pipeline.whole_file import write_whole
 
 OUTLOOK_FILE: Final = "outlook.json"
 TYPICAL_DAYS: Final = 14
@@ -84,7 +85,7 @@ class Outlook:
 
     def save(self, directory: Path) -> None:
         """Write it beside the model."""
-        (directory / OUTLOOK_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+        write_whole(directory / OUTLOOK_FILE, json.dumps(asdict(self)).encode())
 
     @classmethod
     def load(cls, directory: Path) -> "Outlook":

@@ -1,18 +1,16 @@
 """The dispatch desk behind the tools, on the ledger: the same in the plant's owner and beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from dispatch.approvals import Approval, Approvals
 from dispatch.flags import halt_of
 from dispatch.ledger import Ledger
 from dispatch.readings import latest_report, local_day
-from dispatch.service import DispatchOutcome, DispatchService
+from dispatch.service import DispatchService
 from grid.clock import Clock
 from policies.limits import PlantLimits
-from policies.principal import Principal
-from policies.proposal import AssetName
 from tools.contract import AssetsView, PendingApproval
 
 
@@ -23,7 +21,7 @@ class LedgerDesk:
         self, ledger: Ledger, service: DispatchService, limits: PlantLimits, clock: Clock, zone: tzinfo
     ) -> None:
         self._ledger = ledger
-        self._service = service
+        self.propose = service.propose
         self._limits = limits
         self._clock = clock
         self._zone = zone
@@ -49,42 +47,6 @@ class LedgerDesk:
         now = self._clock.now()
         found = self._approvals.list("PENDING", "APPROVED", "DENIED")
         return [_pending(approval) for approval in found if approval.expires_at > now]
-
-    def propose(
-        self,
-        *,
-        asset: AssetName,
-        power_kw: float,
-        duration_s: float,
-        reason: str,
-        lower_kw: float | None,
-        upper_kw: float | None,
-        event_id: str | None,
-        forecast_issued_at: str | None,
-        expected_effect: str,
-        expected_cost_usd: float | None,
-        idempotency_key: str | None,
-        principal: Principal,
-        tool: str,
-        arguments: Mapping[str, Any],
-    ) -> DispatchOutcome:
-        """Judge the proposal; record it and, if nothing forbids it, let it act."""
-        return self._service.propose(
-            principal=principal,
-            tool=tool,
-            arguments=arguments,
-            asset=asset,
-            power_kw=power_kw,
-            duration_s=duration_s,
-            reason=reason,
-            lower_kw=lower_kw,
-            upper_kw=upper_kw,
-            event_id=event_id,
-            forecast_issued_at=forecast_issued_at,
-            expected_effect=expected_effect,
-            expected_cost_usd=expected_cost_usd,
-            idempotency_key=idempotency_key,
-        )
 
 
 def _pending(approval: Approval) -> PendingApproval:

@@ -76,7 +76,7 @@ def _age_s(workplace: Workplace, ts_utc: datetime) -> float:
 def unready(workplace: Workplace) -> list[str]:
     """Why this process cannot serve now; empty when it can."""
     try:
-        age_s = workplace.observer.observe().telemetry_age_s
+        age_s = workplace.observer.telemetry_age_s()
         with workplace.ledger.reading():
             pass
     except (PipelineError, DispatchError) as error:

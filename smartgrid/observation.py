@@ -27,7 +27,7 @@ class Observer:
             if event.ended_at is None
         ]
         return Observation(
-            telemetry_age_s=self._age_s(),
+            telemetry_age_s=self.telemetry_age_s(),
             trust=assess(self._reader, NATIVE_SITE, now).trust,
             price_usd_per_mwh=self.price_usd_per_mwh(),
             emergency=any(event.severity == "critical" for event in open_events),
@@ -39,7 +39,7 @@ class Observer:
         quotes = self._reader.quotes(AREA_SITE, start, start + timedelta(seconds=self._interval_s))
         return quotes[0].price_usd_per_mwh if quotes else None
 
-    def _age_s(self) -> float | None:
+    def telemetry_age_s(self) -> float | None:
         """Age of the newest pulse of the site that is silent for longest; None where one never spoke."""
         now, ages = self._clock.now(), []
         for site in (AREA_SITE, NATIVE_SITE):

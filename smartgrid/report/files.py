@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline.whole_file import write_whole
 from smartgrid.day.result import DayResult
 from smartgrid.errors import ReportError
 from smartgrid.report.json_text import finite
@@ -59,9 +60,7 @@ def _write_whole(directory: Path, texts: Mapping[str, str]) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            partial = directory / f"{name}.part"
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(directory / name)
+            write_whole(directory / name, text.encode())
     except OSError as error:
         raise ReportError(
             f"--out {directory}: cannot be written ({error.strerror}); choose another"
