@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -100,6 +101,9 @@ class EmbeddedPlant:
             on_batch=self.metrics.count,
         )
         self.metrics.watch(self.workplace)
+        running = self._interval_start()
+        self._announce(local_date(running))
+        self._quote(running)
         self._pass_time(now)
         self._owner.act()
         if self._loops:
@@ -111,8 +115,9 @@ class EmbeddedPlant:
         with self.workplace.ledger.reading() as connection:
             report = latest_report(connection)
         self._last_day = local_date(begin)
-        series = self._simulated.day(self._last_day, begin)
-        plant = PlantSimulator(series, limits.battery, limits.peaker)
+        day = self._simulated.day(self._last_day)
+        ahead = replace(day, frame=day.frame[day.frame.index >= begin])
+        plant = PlantSimulator(ahead, limits.battery, limits.peaker)
         if report is not None:
             plant.restore(report.readings.battery, report.readings.peaker)
         return plant
@@ -147,13 +152,16 @@ class EmbeddedPlant:
             self._last_day += timedelta(days=1)
             self._plant.extend(self._simulated.day(self._last_day))
         self._owner.advance_to(now)
-        self._announce(local_date(before))
         self._announce(local_date(now))
         self._announce(local_date(now + DAY_AHEAD_LEAD))
         border = self._interval_start()
-        while border > before - timedelta(seconds=self.workplace.area.limits.interval_s):
-            self._feeds[local_date(border)].quote_interval(border)
+        while border > before:
+            self._quote(border)
             border -= timedelta(seconds=self.workplace.area.limits.interval_s)
+
+    def _quote(self, border: datetime) -> None:
+        """Publish the real-time price of the interval that begins at ``border``."""
+        self._feeds[local_date(border)].quote_interval(border)
 
     def _announce(self, day: date) -> None:
         """Publish a day's day-ahead prices, once."""

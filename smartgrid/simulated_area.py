@@ -1,6 +1,7 @@
 """An area that goes on without an end: simulated days in a row, with prices, on the machine's dates."""
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -28,16 +29,19 @@ class SimulatedArea:
     def __init__(self, seed: int, price_model: PriceModel) -> None:
         self._seed = seed
         self._price_model = price_model
+        # A day is asked for by plant and market, and its shape by the day after it.
+        self._days = lru_cache(maxsize=3)(self._priced)
+        self._shapes = lru_cache(maxsize=3)(self._plain)
 
-    def day(self, day: date, begin: datetime | None = None) -> BaseSeries:
-        """The priced series of a local date, from ``begin`` on if given.
+    def day(self, day: date) -> BaseSeries:
+        """The priced series of a local date; it follows that of the date before without a step."""
+        return self._days(day)
 
-        It follows that of the date before without a step.
-        """
-        pair = pd.concat([self._plain(day - timedelta(days=1)), self._joined(day)])
+    def _priced(self, day: date) -> BaseSeries:
+        pair = pd.concat([self._shapes(day - timedelta(days=1)), self._joined(day)])
         series = BaseSeries(pair, FINE_STEP_S)
         priced = with_synthetic_prices(series, self._price_model, site_tz=TZ, price_seed=self._seed)
-        frame = priced.frame[priced.frame.index >= (begin or midnight(day))]
+        frame = priced.frame[priced.frame.index >= midnight(day)]
         return BaseSeries(frame, FINE_STEP_S, priced.currency, priced.price_source)
 
     def _plain(self, day: date) -> pd.DataFrame:
@@ -46,7 +50,7 @@ class SimulatedArea:
         return frame.set_axis((index + (midnight(day) - index[0])).rename("ts_utc"))
 
     def _joined(self, day: date) -> pd.DataFrame:
-        frame, before = self._plain(day), self._plain(day - timedelta(days=1))
+        frame, before = self._shapes(day), self._shapes(day - timedelta(days=1))
         step_kw = before["net_load_kw"].iloc[-1] - frame["net_load_kw"].iloc[0]
         added_kw = step_kw * np.exp(-np.arange(len(frame)) * FINE_STEP_S / JOIN_MEMORY_S)
         return frame.assign(load_kw=frame["load_kw"] + added_kw, net_load_kw=frame["net_load_kw"] + added_kw)
