@@ -10,8 +10,9 @@ import pandas as pd
 
 from grid.series import BaseSeries
 from grid.units import RAMP_WINDOW_S, require_utc
+from pipeline.arrays import Floats, Micros
 from pipeline.errors import BacktestError
-from pipeline.features import Floats, Micros, SiteEvents, events_of, feature_rows, nearest, values_at
+from pipeline.features import SiteEvents, events_of, feature_rows, nearest, values_at
 from pipeline.metrics import band_metrics, skill
 from pipeline.model import ForecastModel
 from pipeline.timestamps import MICROS_PER_SECOND

@@ -1,8 +1,9 @@
 """The stream engine: micro-batches from telemetry messages to stored and published forecasts.
 
-Per batch: poll → decode → per site: duplicates out, events to their place, feature rows → one
-model call → one write to the store → forecasts and dead letters to their topics → commit. A batch
-that fails before the commit is read again; the store's idempotent writes make that harmless.
+Per batch: poll → decode and check → all sites' windows as arrays: duplicates out, events to their
+place, feature rows → one model call → one write to the store → forecasts and dead letters to their
+topics → commit. A batch that fails before the commit is read again; the store's idempotent writes
+make that harmless.
 
 Where the log outlives the process, a partition's past comes from the log alone: records before its
 first unfinished offset rebuild the sites' states on the way, and nothing is written for them.
@@ -10,29 +11,36 @@ first unfinished offset rebuild the sites' states on the way, and nothing is wri
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from grid.telemetry import Telemetry
+from pipeline.arrays import Floats, Indices, Integers
+from pipeline.bounds import Bounds
 from pipeline.errors import MessageError
-from pipeline.features import Floats
 from pipeline.forecast import Forecast
-from pipeline.instability import InstabilityDetector, InstabilityEvent
+from pipeline.instability import InstabilityEvent
+from pipeline.instability_watch import InstabilityWatch
 from pipeline.messages import (
     DEAD_LETTER_TOPIC,
     FORECASTS_TOPIC,
     DeadLetterMessage,
-    decode_telemetry,
     encode_dead_letter,
-    encode_forecast,
+    encode_forecasts,
+    telemetry_of,
 )
 from pipeline.model import ForecastModel
-from pipeline.recovery import LowestMark, RebuildMark
-from pipeline.site_state import SiteBatch, SiteState, lateness_and_retention_us, restored_from
+from pipeline.pulse_batch import FREQUENCY, NET_LOAD, PulseBatch, Refused, decode_batch
+from pipeline.recovery import LowestMark
+from pipeline.site_rules import SiteRules
+from pipeline.site_table import Accepted, SiteTable
 from pipeline.store import SeriesStore
-from pipeline.transport import PartitionGiven, Record, Transport
+from pipeline.timestamps import from_micros
+from pipeline.transport import PartitionGiven, Record, RecordBatch, Transport
+from pipeline.window_table import Reach
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +57,8 @@ class BatchReport:
     Attributes:
         forecasts: how many of the accepted events had a net load, and so a forecast.
         rebuilt: records beside those, which were finished before and only rebuilt the state.
+        reasons: of the dead letters.
+        newest: by partition the newest accepted event, in seconds since 1970.
     """
 
     polled: int = 0
@@ -57,8 +67,14 @@ class BatchReport:
     duplicates: int = 0
     dead_letters: int = 0
     rebuilt: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    newest: Mapping[int, float] = field(default_factory=dict)
 
     def __add__(self, other: "BatchReport") -> "BatchReport":
+        latest = {
+            number: max(report.newest[number] for report in (self, other) if number in report.newest)
+            for number in {*self.newest, *other.newest}
+        }
         return BatchReport(
             self.polled + other.polled,
             self.accepted + other.accepted,
@@ -66,28 +82,29 @@ class BatchReport:
             self.duplicates + other.duplicates,
             self.dead_letters + other.dead_letters,
             self.rebuilt + other.rebuilt,
+            Counter(self.reasons) + Counter(other.reasons),
+            latest,
         )
 
 
 @dataclass
-class _Site:
-    state: SiteState
-    detector: InstabilityDetector
-    mark: RebuildMark
-
-
-@dataclass
 class _Partition:
-    """A partition's sites; ``resume_at`` is None where the store, not the log, tells their past."""
+    """``resume_at`` is None where the store, not the log, tells the sites' past."""
 
     resume_at: int | None = None
-    sites: dict[str, _Site] = field(default_factory=dict)
     lowest: LowestMark = field(default_factory=LowestMark)
 
 
-Source = tuple[int, str]
-"""A partition and a site on it: what one meter sends is in order within its partition alone."""
-Events = list[tuple[Record, Telemetry]]
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A batch on its way: pulses with their rows, what was accepted, and its forecasts' bands."""
+
+    pulses: PulseBatch
+    partitions: Integers
+    accepted: Accepted
+    bands_kw: Floats
+    refused: list[Refused]
+    events: list[InstabilityEvent]
 
 
 class StreamEngine:
@@ -96,26 +113,46 @@ class StreamEngine:
     Args:
         transport: where messages come from and go to.
         store: takes telemetry, forecasts and events; what it holds already is where sites go on
-            whose past the transport's log does not tell.
+            whose past the transport's log does not tell. Without one, forecasts go to their topic
+            alone.
         model: of the stream's cadence and time zone.
         ramp_limit_kw: limit of instability events in kW; the model's own when None.
+        sites: what is known of sites beforehand.
+        lateness_s: how much older than its site's newest event an event may be to be placed by its
+            time; ten cadences when None.
     """
 
     def __init__(
         self,
         transport: Transport,
-        store: SeriesStore,
+        store: SeriesStore | None,
         model: ForecastModel,
         *,
         ramp_limit_kw: float | None = None,
+        sites: Mapping[str, SiteRules] | None = None,
+        lateness_s: float | None = None,
     ) -> None:
+        metadata, rules = model.metadata, dict(sites or {})
         self._transport = transport
         self._store = store
         self._model = model
-        self._ramp_limit_kw = model.metadata.ramp_limit_kw if ramp_limit_kw is None else ramp_limit_kw
-        self._horizon = timedelta(seconds=model.metadata.horizon_s)
-        self._retention = timedelta(microseconds=lateness_and_retention_us(model.metadata.cadence_s)[1])
+        self._horizon = timedelta(seconds=metadata.horizon_s)
+        self._bounds = Bounds(rules, metadata.largest_kw)
+        zones = {name: rule.time_zone for name, rule in rules.items() if rule.time_zone is not None}
+        reach = Reach.of(metadata.cadence_s, lateness_s)
+        self._table = SiteTable(reach, site_tz=metadata.site_tz, time_zones=zones)
+        self._watch = InstabilityWatch(metadata.ramp_limit_kw if ramp_limit_kw is None else ramp_limit_kw)
         self._partitions: dict[int, _Partition] = {}
+
+    @property
+    def site_count(self) -> int:
+        """How many sites it follows."""
+        return len(self._table)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the sites' states."""
+        return self._table.nbytes
 
     def drain(self) -> BatchReport:
         """Process everything that is there now."""
@@ -132,195 +169,189 @@ class StreamEngine:
         """
         records = self._transport.poll(max_records)
         self._follow_changes()
-        resume_at = {number: self._resume_at(number) for number in {record.partition for record in records}}
-        finished = [record for record in records if record.offset < resume_at[record.partition]]
-        if finished:
-            self._rebuild(finished)
-            records = [record for record in records if record.offset >= resume_at[record.partition]]
-        return self._process(records, len(finished)) if records else BatchReport(rebuilt=len(finished))
-
-    def _process(self, records: list[Record], rebuilt: int) -> BatchReport:
-        letters: list[tuple[Record, MessageError]] = []
-        batches = self._accept(records, letters)
-        made = self._forecast(batches)
-        self._finish(batches, made, letters, self._marks(records))
-        return BatchReport(
-            polled=len(records),
-            accepted=sum(len(batch.placed) for batch in batches.values()),
-            forecasts=sum(len(forecasts) for forecasts in made.values()),
-            duplicates=sum(batch.duplicates for batch in batches.values()),
-            dead_letters=len(letters),
-            rebuilt=rebuilt,
+        if not len(records):
+            return BatchReport()
+        numbers = np.array(records.partitions)
+        resume_at = {number: self._resume_at(number) for number in np.unique(numbers).tolist()}
+        if not any(resume_at.values()):
+            return self._process(records)
+        finished = np.array(records.offsets) < np.array([resume_at[number] for number in records.partitions])
+        if finished.any():
+            self._take(records.part(np.flatnonzero(finished).tolist()))
+            records = records.part(np.flatnonzero(~finished).tolist())
+        rebuilt = int(finished.sum())
+        return (
+            replace(self._process(records), rebuilt=rebuilt) if len(records) else BatchReport(rebuilt=rebuilt)
         )
 
-    def _rebuild(self, records: list[Record]) -> None:
-        """Take records that are finished already: states and detectors follow them, nothing is written."""
-        batches = self._accept(records, [])
-        made = self._forecast(batches)
-        for (partition, name), batch in batches.items():
-            detector = self._partitions[partition].sites[name].detector
-            self._detect(detector, batch, made.get((partition, name), []), {})
+    def _process(self, records: RecordBatch) -> BatchReport:
+        work = self._take(records)
+        self._finish(records, work)
+        newest = {}
+        taken = work.accepted.taken
+        for number in np.unique(work.partitions[taken]).tolist():
+            of_partition = taken & (work.partitions == number)
+            newest[number] = float(work.pulses.ts_ms[of_partition].max()) / 1000.0
+        return BatchReport(
+            polled=len(records),
+            accepted=int(taken.sum()),
+            forecasts=len(work.accepted.issuing),
+            duplicates=work.accepted.duplicates,
+            dead_letters=len(work.refused),
+            reasons=Counter(refused.error.reason for refused in work.refused),
+            newest=newest,
+        )
 
-    def _accept(
-        self, records: list[Record], letters: list[tuple[Record, MessageError]]
-    ) -> dict[Source, SiteBatch]:
-        """Give each site its events; what cannot be used goes to ``letters``."""
-        batches: dict[Source, SiteBatch] = {}
-        ends = {record.partition: record.offset + 1 for record in records}
-        for (partition, name), events in _decode(records, letters).items():
-            site = self._site(partition, name, events[0])
-            batch = site.state.accept([pulse for _, pulse in events])
-            site.mark.advance(batch.placed, ends[partition], self._retention)
-            batches[partition, name] = batch
-            letters += [(events[refused.place][0], refused.error) for refused in batch.refused]
-        return batches
+    # -- a batch's records ----------------------------------------------------------------------
+
+    def _take(self, records: RecordBatch) -> _Work:
+        """Give the sites their events; nothing is written yet."""
+        pulses, refused = decode_batch(records.values, records.written_ms, self._bounds)
+        partitions = np.array(records.partitions)[pulses.places]
+        offsets = np.array(records.offsets)
+        rows, ends = self._rows(pulses, partitions, offsets[pulses.places])
+        accepted = self._table.accept(pulses, rows, ends)
+        bands_kw = self._model.predict(accepted.rows, pulses.values[NET_LOAD, accepted.issuing])
+        events = self._follow(pulses, rows, accepted, bands_kw)
+        return _Work(pulses, partitions, accepted, bands_kw, refused + accepted.refused, events)
+
+    def _rows(self, pulses: PulseBatch, partitions: Integers, offsets: Integers) -> tuple[Indices, Integers]:
+        """The rows of the pulses' sites, and where the next batch of their partitions begins."""
+        rows, ends = np.empty(len(pulses), dtype=np.intp), np.empty(len(pulses), dtype=np.int64)
+        names = pulses.sites
+        for number in np.unique(partitions).tolist():
+            places = np.flatnonzero(partitions == number)
+            of_partition = names if len(places) == len(names) else [names[i] for i in places.tolist()]
+            found = np.array(self._table.find(number, of_partition), dtype=np.intp)
+            if (found < 0).any():
+                self._meet(number, pulses, [int(i) for i in places[found < 0]], offsets)
+                found = np.array(self._table.find(number, of_partition), dtype=np.intp)
+            rows[places] = found
+            ends[places] = offsets[places].max() + 1
+        return rows, ends
+
+    def _meet(self, partition: int, pulses: PulseBatch, places: list[int], offsets: Integers) -> None:
+        """Rows for sites that are new here; each goes on from the store, unless the log tells its past."""
+        firsts: dict[str, int] = {}
+        for i in places:
+            firsts.setdefault(pulses.sites[i], i)
+        rows = {name: self._table.add(partition, name, int(offsets[i])) for name, i in firsts.items()}
+        if self._store is None:
+            return
+        if self._partitions[partition].resume_at is None:
+            for name, row in rows.items():
+                self._restore(self._store, name, row)
+            return
+        moments = dict(zip(firsts, pulses.stamps(list(firsts.values())), strict=True))
+        for name, events in self._store.open_events(min(moments.values())).items():
+            # The event that was open when the first observation came; its end will come again.
+            before = [event for event in events if name in moments and event.started_at < moments[name]]
+            still = [event for event in before if event.ended_at is None or event.ended_at >= moments[name]]
+            if still:
+                self._watch.resume(rows[name], replace(still[-1], ended_at=None))
+
+    def _restore(self, store: SeriesStore, name: str, row: int) -> None:
+        """Set a new site to what the store holds and its next rows can rest on."""
+        known = {pulse.ts_utc: pulse for pulse in store.latest(name)}
+        if not known:
+            return
+        newest = max(known)
+        start = newest - timedelta(milliseconds=self._table.reach.retention_ms)
+        known |= {pulse.ts_utc: pulse for pulse in store.telemetry(name, start, newest)}
+        self._table.restore(row, [known[moment] for moment in sorted(known)])
+        opened = [event for event in store.events(name, newest) if event.ended_at is None]
+        if opened:
+            self._watch.resume(row, opened[-1])
+
+    def _follow(
+        self, pulses: PulseBatch, rows: Indices, accepted: Accepted, bands_kw: Floats
+    ) -> list[InstabilityEvent]:
+        """Instability events that began, changed or ended with the batch's in-order pulses."""
+        change_kw, bands = np.full(len(pulses), np.nan), np.full((len(pulses), 3), np.nan)
+        change_kw[accepted.issuing], bands[accepted.issuing] = accepted.change_kw, bands_kw
+        frequency_hz = pulses.values[FREQUENCY]
+        places = np.flatnonzero(accepted.in_order)
+        causes_kw = self._watch.causes_kw(change_kw[places], bands[places], frequency_hz[places])
+
+        def moment(i: int) -> datetime:
+            return from_micros(int(pulses.ts_ms[places[i]]) * 1000)
+
+        def forecast(i: int) -> Forecast | None:
+            band = bands[places[i]]
+            return None if np.isnan(band[1]) else self._forecast(pulses, int(places[i]), band.tolist())
+
+        def site(i: int) -> str:
+            return pulses.sites[int(places[i])]
+
+        return self._watch.follow(
+            rows[places],
+            causes_kw,
+            change_kw=change_kw[places],
+            frequency_hz=frequency_hz[places],
+            sites=site,
+            moments=moment,
+            forecasts=forecast,
+        )
+
+    def _forecast(self, pulses: PulseBatch, i: int, band_kw: list[float]) -> Forecast:
+        issued_at = from_micros(int(pulses.ts_ms[i]) * 1000)
+        level_kw = float(pulses.values[NET_LOAD, i])
+        site = pulses.sites[i]
+        p10_kw, p50_kw, p90_kw = band_kw
+        target_at = issued_at + self._horizon
+        return Forecast(site, issued_at, target_at, level_kw, p10_kw, p50_kw, p90_kw, self._model.name)
+
+    # -- what comes of it -----------------------------------------------------------------------
+
+    def _finish(self, records: RecordBatch, work: _Work) -> None:
+        """Store, publish, commit: in this order, so that nothing is committed that is not written."""
+        if self._store is not None:
+            telemetry, forecasts = self._series(work)
+            self._store.write(telemetry, forecasts, work.events)
+        issuing = work.accepted.issuing.tolist()
+        sites = [work.pulses.sites[i] for i in issuing]
+        issued = work.pulses.stamps(issuing)
+        values = encode_forecasts(sites, issued, self._horizon, work.bands_kw, self._model.name)
+        self._transport.produce_many(FORECASTS_TOPIC, sites, values)
+        for refused in work.refused:
+            record = records[refused.place]
+            self._transport.produce(DEAD_LETTER_TOPIC, record.key, _dead_letter(record, refused.error))
+        if work.refused:
+            reasons = Counter(refused.error.reason for refused in work.refused)
+            first = work.refused[0].error
+            logger.warning("%d dead letters %s, the first: %s", len(work.refused), dict(reasons), first)
+        self._transport.commit(self._marks(records))
+
+    def _series(self, work: _Work) -> tuple[list[Telemetry], list[Forecast]]:
+        """The accepted pulses and their forecasts, as the store takes them."""
+        telemetry = [
+            telemetry_of(work.pulses.messages[i]) for i in np.flatnonzero(work.accepted.taken).tolist()
+        ]
+        made = zip(work.accepted.issuing.tolist(), work.bands_kw.tolist(), strict=True)
+        return telemetry, [self._forecast(work.pulses, i, band_kw) for i, band_kw in made]
+
+    def _marks(self, records: RecordBatch) -> dict[int, int]:
+        """By partition, from where on the log rebuilds what is known after these records."""
+        marks = {}
+        for number, count in Counter(records.partitions).items():
+            rows = self._table.sites(number)
+            lowest = self._partitions[number].lowest
+            offset = lowest.of(self._table.marks, rows.values(), len(rows), count)
+            if offset is not None:
+                marks[number] = offset
+        return marks
+
+    # -- partitions -----------------------------------------------------------------------------
 
     def _follow_changes(self) -> None:
         for change in self._transport.changes():
             self._partitions.pop(change.partition, None)
+            self._watch.forget(self._table.release(change.partition))
             if isinstance(change, PartitionGiven):
                 self._partitions[change.partition] = _Partition(change.resume_at)
 
     def _resume_at(self, partition: int) -> int:
         return self._partitions.setdefault(partition, _Partition()).resume_at or 0
-
-    def _marks(self, records: list[Record]) -> dict[int, int]:
-        """By partition, from where on the log rebuilds what is known after these records."""
-        marks = {}
-        for number, count in Counter(record.partition for record in records).items():
-            partition = self._partitions[number]
-            offset = partition.lowest.of(
-                (site.mark for site in partition.sites.values()), len(partition.sites), count
-            )
-            if offset is not None:
-                marks[number] = offset
-        return marks
-
-    def _forecast(self, batches: dict[Source, SiteBatch]) -> dict[Source, list[Forecast]]:
-        """Forecasts by source, one per feature row, from one model call."""
-        issuing = {
-            source: [placed.pulse for placed in batch.placed if placed.row is not None]
-            for source, batch in batches.items()
-        }
-        pulses = [pulse for of_site in issuing.values() for pulse in of_site]
-        if not pulses:
-            return {}
-        rows = np.concatenate([batch.rows for batch in batches.values()])
-        net_load_kw = np.array([pulse.net_load_kw for pulse in pulses], dtype=np.float64)
-        bands = self._bands(rows, net_load_kw, pulses)
-        made, place = {}, 0
-        for source, of_site in issuing.items():
-            made[source] = bands[place : place + len(of_site)]
-            place += len(of_site)
-        return made
-
-    def _bands(self, rows: Floats, net_load_kw: Floats, pulses: list[Telemetry]) -> list[Forecast]:
-        name = self._model.name
-        bands = self._model.predict(rows, net_load_kw).tolist()
-        return [
-            Forecast(pulse.site, pulse.ts_utc, pulse.ts_utc + self._horizon, level_kw, p10, p50, p90, name)
-            for pulse, level_kw, (p10, p50, p90) in zip(pulses, net_load_kw.tolist(), bands, strict=True)
-        ]
-
-    def _finish(
-        self,
-        batches: dict[Source, SiteBatch],
-        made: dict[Source, list[Forecast]],
-        letters: list[tuple[Record, MessageError]],
-        rebuild_from: dict[int, int],
-    ) -> None:
-        """Store, publish, commit: in this order, so that nothing is committed that is not written."""
-        events: dict[str, InstabilityEvent] = {}
-        for (partition, name), batch in batches.items():
-            detector = self._partitions[partition].sites[name].detector
-            self._detect(detector, batch, made.get((partition, name), []), events)
-        forecasts = [forecast for of_site in made.values() for forecast in of_site]
-        accepted = [placed.pulse for batch in batches.values() for placed in batch.placed]
-        self._store.write(accepted, forecasts, list(events.values()))
-        for forecast in forecasts:
-            self._transport.produce(FORECASTS_TOPIC, forecast.site, encode_forecast(forecast))
-        for record, error in letters:
-            self._transport.produce(DEAD_LETTER_TOPIC, record.key, _dead_letter(record, error))
-        if letters:
-            reasons = Counter(error.reason for _, error in letters)
-            logger.warning("%d dead letters %s, the first: %s", len(letters), dict(reasons), letters[0][1])
-        self._transport.commit(rebuild_from)
-
-    @staticmethod
-    def _detect(
-        detector: InstabilityDetector,
-        batch: SiteBatch,
-        made: list[Forecast],
-        events: dict[str, InstabilityEvent],
-    ) -> None:
-        """Follow the site through the batch's in-order events; gather each event's newest version."""
-        changes = batch.change_kw.tolist()
-        for placed in batch.placed:
-            if not placed.in_order:
-                continue
-            change_kw, forecast = None, None
-            if placed.row is not None:
-                forecast = made[placed.row]
-                change_kw = changes[placed.row] if changes[placed.row] == changes[placed.row] else None
-            pulse = placed.pulse
-            event = detector.observe(
-                pulse.ts_utc, change_kw=change_kw, forecast=forecast, frequency_hz=pulse.frequency_hz
-            )
-            if event is not None:
-                events[event.event_id] = event
-
-    def _site(self, partition: int, name: str, first: tuple[Record, Telemetry]) -> _Site:
-        """The site's memory; one that is new here goes on from the store, unless the log tells its past."""
-        sites = self._partitions[partition].sites
-        if name not in sites:
-            record, pulse = first
-            known: list[Telemetry] = []
-            if self._partitions[partition].resume_at is not None:
-                open_event = self._open_event_before(name, pulse.ts_utc)
-            else:
-                known = self._known(name)
-                open_event = self._open_event(name, known)
-            metadata = self._model.metadata
-            sites[name] = _Site(
-                SiteState(cadence_s=metadata.cadence_s, site_tz=metadata.site_tz, known=known),
-                InstabilityDetector(name, self._ramp_limit_kw, open_event=open_event),
-                RebuildMark.at(record.offset),
-            )
-        return sites[name]
-
-    def _known(self, name: str) -> list[Telemetry]:
-        """What the store holds of a site and its next rows can rest on."""
-        known = {pulse.ts_utc: pulse for pulse in self._store.latest(name)}
-        if known:
-            newest = max(known)
-            start = restored_from(newest, self._model.metadata.cadence_s)
-            known |= {pulse.ts_utc: pulse for pulse in self._store.telemetry(name, start, newest)}
-        return list(known.values())
-
-    def _open_event(self, name: str, known: list[Telemetry]) -> InstabilityEvent | None:
-        """The stored event that is open after everything known."""
-        if not known:
-            return None
-        events = self._store.events(name, max(pulse.ts_utc for pulse in known))
-        return next((event for event in reversed(events) if event.ended_at is None), None)
-
-    def _open_event_before(self, name: str, at: datetime) -> InstabilityEvent | None:
-        """The stored event that was open when the observation of ``at`` came; its end will come again."""
-        events = [event for event in self._store.events(name, at) if event.started_at < at]
-        return replace(events[-1], ended_at=None) if events else None
-
-
-def _decode(records: list[Record], letters: list[tuple[Record, MessageError]]) -> dict[Source, Events]:
-    """Pulses by source in the order of their offsets; what cannot be used goes to ``letters``."""
-    by_source: dict[Source, Events] = {}
-    for record in records:
-        try:
-            pulse = decode_telemetry(record.value)
-        except MessageError as error:
-            letters.append((record, error))
-        else:
-            by_source.setdefault((record.partition, pulse.site), []).append((record, pulse))
-    return by_source
 
 
 def _dead_letter(record: Record, error: MessageError) -> bytes:

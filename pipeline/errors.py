@@ -26,7 +26,7 @@ class MessageError(PipelineError):
 
     Attributes:
         reason: ``undecodable``, ``schema``, ``non_finite``, ``out_of_range``, ``naive_time``,
-            ``conflict`` or ``too_late``.
+            ``from_future``, ``out_of_bounds``, ``conflict``, ``too_late`` or ``too_dense``.
     """
 
     def __init__(self, reason: str, text: str) -> None:

@@ -2,10 +2,9 @@
 
 Invariants:
     A row depends on the site's observations up to t alone, and on their values, not on how they
-    arrived: every number comes from the same operations in the same order for any batching, so
-    rows are equal bit for bit. Windows are reduced from their values, one window per row of a
-    C-contiguous array (mean first, then squared deviations); nothing is kept incrementally.
-    Only observations with a net load count. What is missing is NaN.
+    arrived. Net load enters as whole numbers of 1/1024 kW (:mod:`pipeline.fixed_point`), so that
+    the window sums which the stream keeps incrementally equal those computed here: rows are equal
+    bit for bit in any batching. Only observations with a net load count. What is missing is NaN.
 """
 
 import math
@@ -14,15 +13,12 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from grid.series import BaseSeries
+from pipeline.arrays import Floats, Indices, Integers, Micros
 from pipeline.errors import FeatureError
-from pipeline.timestamps import MICROS_PER_SECOND
-
-Floats = NDArray[np.float64]
-Micros = NDArray[np.int64]
-Indices = NDArray[np.intp]
+from pipeline.fixed_point import WindowSums, mean_and_deviation, to_kw, to_quanta
+from pipeline.timestamps import MICROS_PER_SECOND, to_millis
 
 LAGS: Final = 12
 WINDOWS_S: Final = (300, 1800)
@@ -36,10 +32,8 @@ FEATURE_NAMES: Final = (
     "hour_sin",
     "hour_cos",
 )
-_ROLLING_AT: Final = LAGS
-_GRADIENT_AT: Final = LAGS + len(ROLLING_NAMES)
-_WINDOW_CELLS: Final = 500_000
-"""How many window values are gathered at once: bounds the memory, changes no result."""
+ROLLING_AT: Final = LAGS
+GRADIENT_AT: Final = LAGS + len(ROLLING_NAMES)
 
 
 @dataclass(frozen=True)
@@ -47,8 +41,8 @@ class SiteEvents:
     """Observations of one site as arrays.
 
     Invariants:
-        ``ts_us`` (microseconds since 1970 UTC) is sorted and unique, all arrays have its length,
-        and ``net_load_kw`` holds no NaN; the other channels may (kW).
+        ``ts_us`` (microseconds since 1970 UTC, whole milliseconds) is sorted and unique, all arrays
+        have its length, and ``net_load_kw`` holds no NaN; the other channels may (kW).
     """
 
     ts_us: Micros
@@ -71,7 +65,7 @@ def events_of(series: BaseSeries) -> SiteEvents:
         return frame[name].to_numpy(dtype=np.float64) if name in frame else missing
 
     return SiteEvents(
-        ts_us=index.asi8,
+        ts_us=index.asi8 // 1000 * 1000,
         net_load_kw=channel("net_load_kw"),
         load_kw=channel("load_kw"),
         solar_kw=channel("solar_kw"),
@@ -100,16 +94,22 @@ def feature_rows(events: SiteEvents, at: Indices, *, cadence_s: float, site_tz: 
     rows = np.full((len(at), len(FEATURE_NAMES)), np.nan)
     if len(at) == 0:
         return rows
-    cadence_us = round(cadence_s * MICROS_PER_SECOND)
+    cadence_us = 1000 * to_millis(cadence_s)
+    quanta = to_quanta(events.net_load_kw)
+    net_load_kw = to_kw(quanta)
+    ts_us = events.ts_us[at]
     for k in range(1, LAGS + 1):
-        found = nearest(events.ts_us, events.ts_us[at] - k * cadence_us, cadence_us // 2)
-        rows[:, k - 1] = values_at(events.net_load_kw, found)
+        found = nearest(events.ts_us, ts_us - k * cadence_us, cadence_us // 2)
+        rows[:, k - 1] = values_at(net_load_kw, found)
+    sums = WindowSums.of_values(quanta)
     for place, window_s in enumerate(WINDOWS_S):
-        column = _ROLLING_AT + 2 * place
-        rows[:, column], rows[:, column + 1] = _window_stats(events, at, window_s * MICROS_PER_SECOND)
-    rows[:, _GRADIENT_AT] = _gradient(events, at)
-    rows[:, _GRADIENT_AT + 1] = _penetration(events, at)
-    rows[:, _GRADIENT_AT + 2], rows[:, _GRADIENT_AT + 3] = _hour(events.ts_us[at], site_tz)
+        column = ROLLING_AT + 2 * place
+        first = np.searchsorted(events.ts_us, ts_us - window_s * MICROS_PER_SECOND, side="right")
+        rows[:, column], rows[:, column + 1] = mean_and_deviation(at - first + 1, _between(sums, first, at))
+    before = np.maximum(at - 1, 0)
+    rows[:, GRADIENT_AT] = gradient(quanta[at] - quanta[before], ts_us - events.ts_us[before])
+    rows[:, GRADIENT_AT + 1] = penetration(events.load_kw[at], events.solar_kw[at], events.wind_kw[at])
+    rows[:, GRADIENT_AT + 2 :] = hour(ts_us, site_tz)
     return rows
 
 
@@ -134,56 +134,40 @@ def values_at(values: Floats, found: Indices) -> Floats:
     return np.asarray(np.where(found >= 0, values[found], np.nan))
 
 
-def _window_stats(events: SiteEvents, at: Indices, window_us: int) -> tuple[Floats, Floats]:
-    """Mean and sample standard deviation (n − 1) of the net load over (t − window, t]."""
-    first = np.searchsorted(events.ts_us, events.ts_us[at] - window_us, side="right")
-    lengths = at - first + 1
-    mean, deviation = np.full(len(at), np.nan), np.full(len(at), np.nan)
-    for length in np.unique(lengths):
-        of_length = np.flatnonzero(lengths == length)
-        chunk = max(1, _WINDOW_CELLS // int(length))
-        for begin in range(0, len(of_length), chunk):
-            rows = of_length[begin : begin + chunk]
-            windows = events.net_load_kw[first[rows, None] + np.arange(length)]
-            mean[rows], deviation[rows] = _reduce(np.ascontiguousarray(windows))
-    return mean, deviation
+def _between(sums: WindowSums, first: Indices, last: Indices) -> WindowSums:
+    """Sums over the values ``first … last`` of each pair of indices."""
+
+    def part(values: Integers) -> Integers:
+        before = np.concatenate([[0], np.cumsum(values)])
+        return np.asarray(before[last + 1] - before[first])
+
+    return WindowSums(part(sums.total), part(sums.squares), part(sums.high))
 
 
-def _reduce(windows: Floats) -> tuple[Floats, Floats]:
-    """Mean and sample deviation of each row; NaN deviation for fewer than two points."""
-    length = windows.shape[1]
-    mean: Floats = np.add.reduce(windows, axis=1) / length
-    if length < 2:
-        return mean, np.full(len(mean), np.nan)
-    from_mean = windows - mean[:, None]
-    squares = np.multiply(from_mean, from_mean, out=from_mean)
-    return mean, np.sqrt(np.add.reduce(squares, axis=1) / (length - 1))
+def gradient(change_quanta: Integers, elapsed_us: Micros) -> Floats:
+    """Change against the previous observation in kW per minute; NaN where no time has passed."""
+    minutes = elapsed_us / (60 * MICROS_PER_SECOND)
+    missing = np.full(len(minutes), np.nan)
+    return np.asarray(np.divide(to_kw(change_quanta), minutes, out=missing, where=elapsed_us > 0))
 
 
-def _gradient(events: SiteEvents, at: Indices) -> Floats:
-    """Change against the previous observation in kW per minute; NaN for the first."""
-    before = np.maximum(at - 1, 0)
-    minutes = (events.ts_us[at] - events.ts_us[before]) / (60 * MICROS_PER_SECOND)
-    change_kw = events.net_load_kw[at] - events.net_load_kw[before]
-    gradient: Floats = np.divide(change_kw, minutes, out=np.full(len(at), np.nan), where=minutes > 0)
-    return gradient
+def penetration(load_kw: Floats, solar_kw: Floats, wind_kw: Floats) -> Floats:
+    """(solar + wind) / load; NaN where a part is missing, the load not positive, or the share no number."""
+    missing = np.full(len(load_kw), np.nan)
+    with np.errstate(over="ignore"):
+        share = np.divide(solar_kw + wind_kw, load_kw, out=missing, where=load_kw > 0)
+    return np.asarray(np.where(np.isfinite(share), share, np.nan))
 
 
-def _penetration(events: SiteEvents, at: Indices) -> Floats:
-    """(solar + wind) / load; NaN where a part is missing or the load is not positive."""
-    load_kw = events.load_kw[at]
-    renewable_kw = events.solar_kw[at] + events.wind_kw[at]
-    share: Floats = np.divide(renewable_kw, load_kw, out=np.full(len(at), np.nan), where=load_kw > 0)
-    return share
-
-
-def _hour(ts_us: Micros, site_tz: str) -> tuple[list[float], list[float]]:
-    """Sine and cosine of the fractional local hour.
+def hour(ts_us: Micros, site_tz: str) -> Floats:
+    """Sine and cosine of the fractional local hour, as two columns.
 
     By the scalar functions of the C library: vectorised ones may differ in the last bit with
     the place of a value in its array.
     """
-    local = pd.DatetimeIndex(ts_us.astype("datetime64[us]")).tz_localize("UTC").tz_convert(site_tz)
+    stamps, places = np.unique(ts_us, return_inverse=True)
+    local = pd.DatetimeIndex(stamps.astype("datetime64[us]")).tz_localize("UTC").tz_convert(site_tz)
     of_day_us = local.tz_localize(None).asi8 % (86_400 * MICROS_PER_SECOND)
-    angles = of_day_us * (2.0 * math.pi / (86_400 * MICROS_PER_SECOND))
-    return [math.sin(angle) for angle in angles], [math.cos(angle) for angle in angles]
+    angles = (of_day_us * (2.0 * math.pi / (86_400 * MICROS_PER_SECOND))).tolist()
+    columns = np.array([list(map(math.sin, angles)), list(map(math.cos, angles))])
+    return np.ascontiguousarray(columns.T[places])

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
@@ -41,3 +44,23 @@ class Forecast:
         if width_kw <= 0.0:
             return 0.5 if distance_kw == 0 else float(distance_kw > 0)
         return min(1.0, max(0.0, 0.5 + 0.4 * distance_kw / width_kw))
+
+
+def probability_beyond(bands_kw: NDArray[np.float64], limit_kw: float) -> NDArray[np.float64]:
+    """P(|change| > limit) of many bands: :meth:`Forecast.probability_beyond` by columns, to the bit.
+
+    Args:
+        bands_kw: columns P10, P50, P90.
+        limit_kw: a size of change, >= 0.
+    """
+    p10_kw, p50_kw, p90_kw = bands_kw.T
+
+    def below(change_kw: float) -> NDArray[np.float64]:
+        distance_kw = change_kw - p50_kw
+        width_kw = np.where(distance_kw > 0, p90_kw - p50_kw, p50_kw - p10_kw)
+        step = np.where(distance_kw == 0, 0.5, np.where(distance_kw > 0, 1.0, 0.0))
+        wide = width_kw > 0.0
+        slope = np.divide(0.4 * distance_kw, width_kw, out=np.zeros_like(width_kw), where=wide)
+        return np.where(wide, np.minimum(1.0, np.maximum(0.0, 0.5 + slope)), step)
+
+    return np.asarray(1.0 - below(limit_kw) + below(-limit_kw))

@@ -6,6 +6,7 @@ Invariants:
     InfluxDB merges the fields of what is written to one point. ``present`` (bit i: the i-th value
     that may be missing is there) is written with each, so that the point is the newest version
     alone and what is missing there stays missing; it also lets a pulse without any value exist.
+    A query may meet a point of which the server has taken some fields so far: it is not whole.
     Names hold no control characters, quotes, backslashes or percent signs: these are
     percent-encoded, so any name reads back as it was and none can end a line or a text early.
 """
@@ -19,6 +20,7 @@ from typing import Final, cast
 from urllib.parse import quote, unquote
 
 from grid.market import PriceQuote
+from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.errors import StoreError
 from pipeline.forecast import Forecast
@@ -29,6 +31,8 @@ TELEMETRY: Final = "telemetry"
 FORECASTS: Final = "forecasts"
 EVENTS: Final = "events"
 QUOTES: Final = "quotes"
+DISPATCHES: Final = "dispatches"
+TRADES: Final = "trades"
 PRESENT: Final = "present"
 
 EARLIEST: Final = datetime(1678, 1, 1, tzinfo=UTC)
@@ -46,7 +50,23 @@ CHANNELS: Final = (
 )
 _PRICES: Final = ("price_usd_per_mwh", "da_price_usd_per_mwh")
 _ENDING: Final = ("ended_at_us", "cause_kw")
+_BEHALF: Final = ("dispatch_id", "proposal_id", "requester", "event_id")
+_WORTH: Final = ("price_usd_per_mwh", "value_usd")
+_BAND: Final = ("net_load_kw", "p10_kw", "p50_kw", "p90_kw")
+_DONE: Final = ("duration_s", "power_kw", "setpoint_kw")
+_TRADED: Final = ("duration_s", "energy_kwh")
+_FIELDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    TELEMETRY: ((), CHANNELS),
+    FORECASTS: ((*_BAND, "model"), ()),
+    EVENTS: (("event_id", "kind", "severity"), _ENDING),
+    QUOTES: (("interval_s",), _PRICES),
+    DISPATCHES: (_DONE, _BEHALF),
+    TRADES: (_TRADED, _WORTH),
+}
+"""By measurement, the fields that every point has, and those that ``present`` tells of."""
 _ENCODED: Final = re.compile(r'[%"\\\x00-\x1f\x7f-\x9f]')
+_EMPTY: Final = "%"
+"""No other text is stored as this. Beside an empty text, Flux's pivot gives other rows' texts at random."""
 _TAG_SPECIALS: Final = str.maketrans({" ": r"\ ", ",": r"\,", "=": r"\="})
 _KNOWN_NAMES: Final = 200_000
 
@@ -57,12 +77,12 @@ Row = Mapping[str, str]
 @lru_cache(maxsize=_KNOWN_NAMES)
 def stored_name(text: str) -> str:
     """A name as it stands in the database."""
-    return _ENCODED.sub(lambda found: quote(found[0], safe=""), text)
+    return _ENCODED.sub(lambda found: quote(found[0], safe=""), text) or _EMPTY
 
 
 def original_name(stored: str) -> str:
     """The name that was stored."""
-    return unquote(stored)
+    return "" if stored == _EMPTY else unquote(stored)
 
 
 # -- lines out --------------------------------------------------------------------------------
@@ -93,8 +113,7 @@ def forecast_line(forecast: Forecast) -> str:
     Raises:
         StoreError: if a value is missing or not finite, or a time cannot be stored.
     """
-    names = ("net_load_kw", "p10_kw", "p50_kw", "p90_kw")
-    numbers = ",".join(f"{name}={_number(name, getattr(forecast, name))}" for name in names)
+    numbers = _numbers(forecast, _BAND)
     issued_at = _time("issued_at", forecast.issued_at)
     horizon_us = _time("target_at", forecast.target_at) - issued_at
     tags = f"{FORECASTS},horizon_us={horizon_us},{_site(forecast.site)}"
@@ -124,6 +143,36 @@ def quote_line(price: PriceQuote) -> str:
     return f"{QUOTES},{_site(price.site)} {fields} {_time('ts_utc', price.ts_utc)}"
 
 
+def dispatch_line(done: AssetDispatch) -> str:
+    """The line of a dispatch.
+
+    Raises:
+        StoreError: if a number is not finite, a name is empty or the time cannot be stored.
+    """
+    numbers = _numbers(done, _DONE)
+    texts = [None if (text := getattr(done, name)) is None else _quoted(text) for name in _BEHALF]
+    return f"{_of_asset(DISPATCHES, done)} {numbers},{_optional(_BEHALF, texts)} {_time('start', done.start)}"
+
+
+def trade_line(trade: EnergyTrade) -> str:
+    """The line of a trade.
+
+    Raises:
+        StoreError: as :func:`dispatch_line`.
+    """
+    numbers = _numbers(trade, _TRADED)
+    worth = _optional(_WORTH, [_maybe(name, getattr(trade, name)) for name in _WORTH])
+    return f"{_of_asset(TRADES, trade)} {numbers},{worth} {_time('start', trade.start)}"
+
+
+def _of_asset(measurement: str, span: AssetDispatch | EnergyTrade) -> str:
+    return f"{measurement},{_tag('asset', span.asset)},{_site(span.site)}"
+
+
+def _numbers(item: object, names: Sequence[str]) -> str:
+    return ",".join(f"{name}={_number(name, getattr(item, name))}" for name in names)
+
+
 def _optional(names: Sequence[str], texts: Sequence[str | None]) -> str:
     present = sum(1 << bit for bit, text in enumerate(texts) if text is not None)
     fields = [f"{name}={text}" for name, text in zip(names, texts, strict=True) if text is not None]
@@ -142,13 +191,21 @@ def _number(name: str, value: float | None) -> str:
 
 
 def _text(name: str, text: str) -> str:
-    return f'{name}="{stored_name(text)}"'
+    return f"{name}={_quoted(text)}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{stored_name(text)}"'
 
 
 def _site(site: str) -> str:
-    if not site:
-        raise StoreError("site: empty; name the meter")
-    return f"site={stored_name(site).translate(_TAG_SPECIALS)}"
+    return _tag("site", site)
+
+
+def _tag(name: str, text: str) -> str:
+    if not text:
+        raise StoreError(f"{name}: empty; give it a name")
+    return f"{name}={stored_name(text).translate(_TAG_SPECIALS)}"
 
 
 def _time(name: str, moment: datetime) -> int:
@@ -196,6 +253,35 @@ def event_of(site: str, row: Row) -> InstabilityEvent:
 def quote_of(site: str, row: Row) -> PriceQuote:
     """The quote of a row."""
     return PriceQuote(site, time_of(row), float(row["interval_s"]), *_floats(_PRICES, row))
+
+
+def dispatch_of(site: str, row: Row) -> AssetDispatch:
+    """The dispatch of a row."""
+    numbers = (float(row["duration_s"]), float(row["power_kw"]), float(row["setpoint_kw"]))
+    behalf = [None if text is None else original_name(text) for text in _given(_BEHALF, row)]
+    return AssetDispatch(site, original_name(row["asset"]), time_of(row), *numbers, *behalf)
+
+
+def trade_of(site: str, row: Row) -> EnergyTrade:
+    """The trade of a row."""
+    numbers = (float(row["duration_s"]), float(row["energy_kwh"]))
+    return EnergyTrade(site, original_name(row["asset"]), time_of(row), *numbers, *_floats(_WORTH, row))
+
+
+def is_whole(measurement: str, row: Row) -> bool:
+    """Whether all fields of the point are there; those of one that is being written may not be yet."""
+    always, optional = _FIELDS[measurement]
+    if not optional:
+        return all(row.get(name) for name in always)
+    if not row.get(PRESENT):
+        return False
+    given = [name for bit, name in enumerate(optional) if int(row[PRESENT]) >> bit & 1]
+    return all(row.get(name) for name in (*always, *given))
+
+
+def site_of(row: Row) -> str:
+    """The site of a row that was read for many."""
+    return original_name(row["site"])
 
 
 def _given(names: Sequence[str], row: Row) -> list[str | None]:

@@ -1,5 +1,6 @@
 """Instability events: when the area ramps, or is about to, or its frequency leaves the deadband."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -40,6 +41,14 @@ class InstabilityEvent:
     cause_kw: float | None
 
 
+def by_site(events: Iterable[InstabilityEvent]) -> dict[str, list[InstabilityEvent]]:
+    """Events by their site, in the order given."""
+    found: dict[str, list[InstabilityEvent]] = {}
+    for event in events:
+        found.setdefault(event.site, []).append(event)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Cause:
     kind: EventKind
@@ -68,6 +77,15 @@ class InstabilityDetector:
         self._deadband_hz = frequency_deadband_hz
         self._open = open_event
         self._last_cause_at = open_event.started_at if open_event else None
+
+    @property
+    def worst_kw(self) -> float:
+        """Size of the open event's largest change; 0 without one."""
+        return abs(self._open.cause_kw or 0.0) if self._open is not None else 0.0
+
+    def keep_open(self, at: datetime) -> None:
+        """Take an observation that gives cause, but no larger one than the open event has."""
+        self._last_cause_at = at
 
     def observe(
         self,

@@ -54,7 +54,8 @@ class KafkaConnection:
             KafkaSettingsError: if a setting is missing, contradicts another, or librdkafka refuses it.
         """
         try:
-            return kind({**self.config(), **more})
+            # A broker that is away is logged at each attempt to reach it.
+            return kind({**self.config(), "reconnect.backoff.ms": 1000, **more})
         except KafkaException as error:
             raise KafkaSettingsError(
                 f"kafka, kafka_security: no client can be made of them ({error.args[0]})"

@@ -1,8 +1,10 @@
 """The scaled-out stream: one member of a Kafka consumer group, and what it writes back.
 
 Order of a batch: polled → finished by the engine → everything produced is delivered → offsets
-committed. A process that dies in between leaves the batch to be read again, by itself or by
-whoever is given its partitions.
+committed. Delivery goes on while the next batch is read and computed, so offsets are committed
+just before that one's forecasts are produced, or at the next poll that finds nothing, and before
+partitions are given up. A process that dies in between leaves the batch to be read again, by
+itself or by whoever is given its partitions.
 
 A commit carries, as its metadata, from which offset on the log rebuilds what was known at it
 (``rebuild_from=…``). Whoever is given the partition starts there. Without that (a first start, or
@@ -12,18 +14,18 @@ offsets set by hand) it starts at the beginning of the log.
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypeVar, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.errors import TransportError
 from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
 from pipeline.kafka_writer import KafkaWriter
 from pipeline.messages import TELEMETRY_TOPIC
-from pipeline.transport import PartitionGiven, PartitionTaken, Record
+from pipeline.transport import PartitionGiven, PartitionTaken, RecordBatch
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class KafkaStream:
         self._done: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self._marks: dict[int, int] = {}
+        self._due: dict[int, TopicPartition] = {}
+        self._closing = False
         self._writer = KafkaWriter(connection, prefix=prefix)
         self._consumer = connection.open(
             Consumer,
@@ -91,7 +95,7 @@ class KafkaStream:
             },
         )
         self._consumer.subscribe(
-            [self._topic], on_assign=self._on_given, on_revoke=self._on_taken, on_lost=self._on_taken
+            [self._topic], on_assign=self._on_given, on_revoke=self._on_revoked, on_lost=self._on_taken
         )
 
     def __enter__(self) -> Self:
@@ -103,18 +107,37 @@ class KafkaStream:
         self.close()
 
     def close(self) -> None:
-        """Leave the group at once, so that its other members go on. Commits nothing more."""
-        self._consumer.close()
+        """Leave the group at once, so that its other members go on; what is finished is committed first.
+
+        Raises:
+            DeliveryError: if something was not delivered; it is made again by whoever reads on.
+        """
+        try:
+            self._settle()
+        finally:
+            self._closing = True
+            self._due.clear()
+            self._consumer.close()
 
     def produce(self, topic: str, key: str, value: bytes) -> None:
-        """Append a record to a topic; :meth:`commit` waits for its delivery.
+        """Append a record to a topic; its offsets are committed once it is delivered.
 
         Raises:
             DeliveryError: if it cannot be taken, or an earlier one was not delivered.
         """
+        self._settle()
         self._writer.produce(topic, key, value)
 
-    def poll(self, max_records: int) -> list[Record]:
+    def produce_many(self, topic: str, keys: Sequence[str], values: Sequence[bytes]) -> None:
+        """Append records to a topic, one for each pair of key and value, as :meth:`produce` does.
+
+        Raises:
+            DeliveryError: if one cannot be taken, or an earlier one was not delivered.
+        """
+        self._settle()
+        self._writer.produce_many(topic, keys, values)
+
+    def poll(self, max_records: int) -> RecordBatch:
         """The next records of this member's partitions, at most ``max_records``.
 
         Raises:
@@ -125,26 +148,58 @@ class KafkaStream:
             messages = self._consumer.consume(max_records, self._poll_wait_s)
         except KafkaException as error:
             raise TransportError(f"{self._topic}: cannot be read ({error})") from error
-        records = []
-        for message in messages:
-            if (problem := message.error()) is not None:
-                self._judge(problem)
-                continue
-            partition, offset, value = message.partition(), message.offset(), message.value()
-            if partition is None or offset is None or partition not in self._done:
-                continue  # it was taken away while this poll went on: its new reader has the record
-            self._done[partition] = offset + 1
-            content = value if isinstance(value, bytes) else b""
-            records.append(Record(self._topic, partition, offset, _text(message.key()), content))
-        return records
+        batch = self._records(messages)
+        if not len(batch):
+            self._settle()
+        return batch
+
+    def _records(self, messages: list[Message]) -> RecordBatch:
+        done = self._done
+        partitions = cast("list[int]", [message.partition() for message in messages])
+        if [message.error() for message in messages].count(None) < len(messages) or not done.keys() >= {
+            *partitions
+        }:
+            messages = [message for message in messages if self._is_ours(message)]
+            partitions = cast("list[int]", [message.partition() for message in messages])
+        offsets = cast("list[int]", [message.offset() for message in messages])
+        # In the order of their offsets within each partition: the last one of each counts.
+        done |= {number: offset + 1 for number, offset in dict(zip(partitions, offsets, strict=True)).items()}
+        return RecordBatch(
+            self._topic,
+            partitions,
+            offsets,
+            [message.key() for message in messages],
+            [message.value() or b"" for message in messages],
+            [message.timestamp()[1] for message in messages],
+        )
+
+    def _is_ours(self, message: Message) -> bool:
+        """False for an error, and for a record of a partition that was taken away while this poll went on."""
+        if (problem := message.error()) is not None:
+            self._judge(problem)
+            return False
+        return message.partition() in self._done
 
     def changes(self) -> list[PartitionGiven | PartitionTaken]:
         """Partitions given and taken since the last call, in order."""
         found, self._changes = self._changes, []
         return found
 
+    def lag(self) -> dict[int, int]:
+        """By partition, how many records lie between what was polled and the end of the log.
+
+        As of the last fetch, without asking the broker; a partition that was not fetched yet is left out.
+        """
+        found = {}
+        for number, end in self._done.items():
+            place = TopicPartition(self._topic, number)
+            _, high = self._consumer.get_watermark_offsets(place, cached=True)
+            if high >= 0:
+                found[number] = max(0, high - end)
+        return found
+
     def commit(self, rebuild_from: Mapping[int, int] | None = None) -> None:
-        """Deliver what was produced, then commit everything polled so far.
+        """Commit everything polled so far as soon as what was produced for it is delivered.
 
         A commit that the group refuses because partitions are moving is left to whoever has them
         next: the batch is done again there, with the same results.
@@ -154,13 +209,25 @@ class KafkaStream:
 
         Raises:
             DeliveryError: if something was not delivered; nothing is committed then.
-            TransportError: if the broker does not take the offsets.
         """
-        self._writer.flush()
+        self._writer.serve()
         self._marks |= {number: mark for number, mark in (rebuild_from or {}).items() if number in self._done}
         ahead = {number: end for number, end in self._done.items() if end > self._committed[number]}
-        if ahead and self._commit([self._offset(number, end) for number, end in ahead.items()]):
-            self._committed |= ahead
+        self._due = {number: self._offset(number, end) for number, end in ahead.items()}
+
+    def _settle(self) -> None:
+        """Deliver what was produced and commit the offsets that wait for it.
+
+        Raises:
+            DeliveryError: if something was not delivered; nothing is committed then.
+            TransportError: if the broker does not take the offsets.
+        """
+        if not self._due:
+            return
+        self._writer.flush()
+        due, self._due = self._due, {}
+        if self._commit(list(due.values())):
+            self._committed |= {number: place.offset for number, place in due.items()}
 
     def _offset(self, partition: int, end: int) -> TopicPartition:
         metadata = f"rebuild_from={self._marks.get(partition, end)}"
@@ -190,6 +257,8 @@ class KafkaStream:
     # -- the group ------------------------------------------------------------------------------
 
     def _on_given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            return
         starts = []
         for found in _patiently(lambda: consumer.committed(partitions, timeout=BROKER_TIMEOUT_S)):
             low, high = _patiently(partial(consumer.get_watermark_offsets, found, timeout=BROKER_TIMEOUT_S))
@@ -223,11 +292,15 @@ class KafkaStream:
                 self._topic, partition, low, wanted,
             )  # fmt: skip
 
+    def _on_revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._settle()
+        self._on_taken(consumer, partitions)
+
     def _on_taken(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Nothing is in flight here: between two polls everything is finished and committed."""
+        """Nothing more is in flight: between two polls every batch is finished."""
         for taken in partitions:
             self._changes.append(PartitionTaken(taken.partition))
-            for kept in (self._done, self._committed, self._marks):
+            for kept in (self._done, self._committed, self._marks, self._due):
                 kept.pop(taken.partition, None)
         consumer.incremental_unassign(partitions)
 
@@ -259,13 +332,9 @@ def _passes(error: KafkaError) -> bool:
         KafkaError._TIMED_OUT_QUEUE,
         KafkaError._WAIT_COORD,
         KafkaError._RESOLVE,
+        KafkaError._DESTROY_BROKER,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
         KafkaError.REQUEST_TIMED_OUT,
     }
-
-
-def _text(key: str | bytes | None) -> str:
-    """A key as text; bytes that are no UTF-8 come back unharmed when they are encoded the same way."""
-    return key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key or ""

@@ -45,6 +45,9 @@ class TopicPlan:
             # With three copies one may be away; with fewer, waiting for two would stop the stream.
             "min.insync.replicas": "2" if self.replication >= _REPLICAS_FOR_A_SPARE else "1",
         }
+        if topic == TELEMETRY_TOPIC:
+            # The broker's clock judges whether a meter's time lies in the future.
+            settings["message.timestamp.type"] = "LogAppendTime"
         if topic == DEAD_LETTER_TOPIC:
             settings["max.message.bytes"] = str(LARGEST_MESSAGE_BYTES)
         return settings
@@ -90,6 +93,26 @@ def create_topics(connection: KafkaConnection, plan: TopicPlan, *, prefix: str =
         raise TransportError(
             f"topics cannot be made at {connection.brokers} ({error.args[0]}); are the brokers up?"
         ) from error
+
+
+def require_topics(connection: KafkaConnection, *, prefix: str = "") -> None:
+    """Make sure that the topics are there before a role depends on them.
+
+    Raises:
+        TransportError: if one is missing, or the brokers do not answer.
+    """
+    admin = connection.open(AdminClient, {"log_level": _ONLY_CRITICAL})
+    try:
+        known = admin.list_topics(timeout=_CONNECT_S).topics
+    except KafkaException as error:
+        raise TransportError(
+            f"kafka={connection.brokers}: no answer ({error.args[0]}); are the brokers up?"
+        ) from error
+    missing = [name for topic in TOPICS if (name := prefix + topic) not in known]
+    if missing:
+        raise TransportError(
+            f"kafka={connection.brokers}: no topic {', '.join(missing)}; make it: smartgrid topics create"
+        )
 
 
 def _create(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, str]) -> bool:

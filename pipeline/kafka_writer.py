@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -65,6 +66,22 @@ class KafkaWriter:
                 self._produce_once_there_is_room(place, value, key_bytes)
         except KafkaException as error:
             raise DeliveryError(f"{place}: a record was refused ({error.args[0]})") from error
+
+    def produce_many(self, topic: str, keys: Sequence[str], values: Sequence[bytes]) -> None:
+        """Append records to a topic, one for each pair of key and value; as :meth:`produce` does it.
+
+        Raises:
+            DeliveryError: if one cannot be taken, or an earlier one was not delivered.
+        """
+        self._raise_failed()
+        place, produce = self._prefix + topic, self._producer.produce
+        for i, (key, value) in enumerate(zip(keys, values, strict=True)):
+            try:
+                produce(place, value, key)
+            except (BufferError, KafkaException, UnicodeEncodeError):
+                for left_key, left_value in zip(keys[i:], values[i:], strict=True):
+                    self.produce(topic, left_key, left_value)
+                return
 
     def _produce_once_there_is_room(self, place: str, value: bytes, key: bytes | None) -> None:
         give_up = time.monotonic() + self._timeout_s

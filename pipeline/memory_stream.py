@@ -1,11 +1,11 @@
 """The embedded stream: topics in memory, one partition each, with offsets as on Kafka."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
 from pipeline.messages import TELEMETRY_TOPIC
-from pipeline.transport import PartitionGiven, PartitionTaken, Record
+from pipeline.transport import UNKNOWN_MS, PartitionGiven, PartitionTaken, Record, RecordBatch
 
 RETAINED_RECORDS = 100_000
 """How many records of a topic stay at most, beside those that the consumer has not committed."""
@@ -33,10 +33,14 @@ class MemoryStream:
 
     Args:
         consumed: the topic that :meth:`poll` reads.
+        written_ms: tells the time that records are stamped with; by default it is not known.
     """
 
-    def __init__(self, consumed: str = TELEMETRY_TOPIC) -> None:
+    def __init__(
+        self, consumed: str = TELEMETRY_TOPIC, written_ms: Callable[[], int] = lambda: UNKNOWN_MS
+    ) -> None:
         self._consumed = consumed
+        self._written_ms = written_ms
         self._topics: dict[str, _Topic] = {consumed: _Topic()}
         self._position = 0
         self._committed = 0
@@ -44,19 +48,24 @@ class MemoryStream:
 
     def produce(self, topic: str, key: str, value: bytes) -> None:
         """Append a record to a topic."""
+        self.produce_many(topic, [key], [value])
+
+    def produce_many(self, topic: str, keys: Sequence[str], values: Sequence[bytes]) -> None:
+        """Append records to a topic, one for each pair of key and value."""
         with self._lock:
             log = self._topics.setdefault(topic, _Topic())
-            log.records.append(Record(topic, 0, log.end_offset, key, value))
+            for key, value in zip(keys, values, strict=True):
+                log.records.append(Record(topic, 0, log.end_offset, key, value, self._written_ms()))
             log.trim(self._committed if topic == self._consumed else log.end_offset)
 
-    def poll(self, max_records: int) -> list[Record]:
+    def poll(self, max_records: int) -> RecordBatch:
         """The next records of the consumed topic, at most ``max_records``."""
         with self._lock:
             log = self._topics[self._consumed]
             start = self._position - log.first_offset
             found = log.records[start : start + max_records]
             self._position += len(found)
-            return found
+            return RecordBatch.of(found)
 
     def changes(self) -> list[PartitionGiven | PartitionTaken]:
         """None ever: its one partition has one reader, and a log that ends with the process."""

@@ -2,30 +2,39 @@
 
 import inspect
 import json
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from typing import Annotated, Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from grid.telemetry import Telemetry, net_load_of
 from pipeline.errors import MessageError
+from pipeline.fixed_point import LARGEST_KW
 from pipeline.forecast import Forecast
 
 TELEMETRY_TOPIC: Final = "grid.telemetry"
 FORECASTS_TOPIC: Final = "grid.forecasts"
 DEAD_LETTER_TOPIC: Final = "grid.telemetry.dlq"
 
-LARGEST_VALUE: Final = 1e12
-"""Beyond any meter's reading in kW; keeps sums of squares finite."""
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+LARGEST_VALUE: Final = LARGEST_KW
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+Aware = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class TelemetryMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One pulse on ``grid.telemetry``: powers in kW, prices per MWh; what is missing is left out."""
+class TelemetryMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """One pulse on ``grid.telemetry``: powers in kW, prices per MWh; what is missing is left out.
+
+    Stamps count in whole milliseconds; finer digits are cut off.
+    """
 
     site: str
-    ts_utc: datetime
+    ts_utc: Aware
     load_kw: float | None = None
     solar_kw: float | None = None
     wind_kw: float | None = None
@@ -35,7 +44,7 @@ class TelemetryMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     frequency_hz: float | None = None
 
 
-class ForecastMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ForecastMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One forecast on ``grid.forecasts``; the p…_kw are changes, NL(target_at) − NL(issued_at)."""
 
     site: str
@@ -66,8 +75,9 @@ class DeadLetterMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 _TELEMETRY = msgspec.json.Decoder(TelemetryMessage)
+_NO_MESSAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _ENCODER = msgspec.json.Encoder()
-_VALUES = (
+VALUE_NAMES: Final = (
     "load_kw",
     "solar_kw",
     "wind_kw",
@@ -81,7 +91,7 @@ _VALUES = (
 def encode_telemetry(pulse: Telemetry) -> bytes:
     """The message of a pulse, as JSON bytes."""
     return _ENCODER.encode(
-        TelemetryMessage(pulse.site, pulse.ts_utc, *(getattr(pulse, name) for name in _VALUES))
+        TelemetryMessage(pulse.site, pulse.ts_utc, *(getattr(pulse, name) for name in VALUE_NAMES))
     )
 
 
@@ -91,37 +101,89 @@ def decode_telemetry(value: bytes) -> Telemetry:
     Raises:
         MessageError: if the message cannot be used, with the reason for the dead-letter topic.
     """
+    message = _decode(value)
+    check_range(message)
+    return telemetry_of(message)
+
+
+def decode_messages(values: Sequence[bytes]) -> tuple[list[TelemetryMessage], list[int], list[MessageError]]:
+    """Many messages at once; their ranges are not yet checked.
+
+    Returns:
+        Those that are messages; the places in ``values`` of those that are none; why those are none.
+    """
     try:
-        message = _TELEMETRY.decode(value)
+        return list(map(_TELEMETRY.decode, values)), [], []
+    except _NO_MESSAGE:
+        messages, places, errors = [], [], []
+    for place, value in enumerate(values):
+        try:
+            messages.append(_decode(value))
+        except MessageError as error:
+            places.append(place)
+            errors.append(error)
+    return messages, places, errors
+
+
+def telemetry_of(message: TelemetryMessage) -> Telemetry:
+    """The pulse of a message whose range was checked."""
+    parts = [getattr(message, name) for name in VALUE_NAMES]
+    if message.net_load_kw is None:
+        parts[3] = net_load_of(message.load_kw, message.solar_kw, message.wind_kw)
+    return Telemetry(message.site, stamp_of(message), *parts)
+
+
+def stamp_of(message: TelemetryMessage) -> datetime:
+    """The time of a message in UTC, in whole milliseconds."""
+    ts_utc = message.ts_utc.astimezone(UTC)
+    return ts_utc.replace(microsecond=ts_utc.microsecond // 1000 * 1000)
+
+
+def _decode(value: bytes) -> TelemetryMessage:
+    try:
+        return _TELEMETRY.decode(value)
     except msgspec.ValidationError as error:
+        if "timezone" in str(error):
+            raise MessageError(
+                "naive_time", "ts_utc: has no time zone; give an offset such as 'Z'"
+            ) from error
         reason = "non_finite" if "out of range" in str(error) else "schema"
         raise MessageError(reason, f"{error}; see the schema of {TELEMETRY_TOPIC}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NO_MESSAGE as error:
         if _only_json_lacks(value):
             raise MessageError(
                 "non_finite", "a value is NaN or infinite; leave out what is missing"
             ) from error
         raise MessageError("undecodable", f"not JSON ({error}); send one JSON object in UTF-8") from error
-    _check(message)
-    parts = [getattr(message, name) for name in _VALUES]
-    if message.net_load_kw is None:
-        parts[3] = net_load_of(message.load_kw, message.solar_kw, message.wind_kw)
-    return Telemetry(message.site, message.ts_utc, *parts)
 
 
 def encode_forecast(forecast: Forecast) -> bytes:
     """The message of a forecast, as JSON bytes."""
+    band_kw = (forecast.p10_kw, forecast.p50_kw, forecast.p90_kw)
     return _ENCODER.encode(
-        ForecastMessage(
-            site=forecast.site,
-            issued_at=forecast.issued_at,
-            target_at=forecast.target_at,
-            p10_kw=forecast.p10_kw,
-            p50_kw=forecast.p50_kw,
-            p90_kw=forecast.p90_kw,
-            model=forecast.model,
-        )
+        ForecastMessage(forecast.site, forecast.issued_at, forecast.target_at, *band_kw, forecast.model)
     )
+
+
+def encode_forecasts(
+    sites: Sequence[str],
+    issued_at: Sequence[datetime],
+    horizon: timedelta,
+    bands_kw: NDArray[np.float64],
+    model: str,
+) -> list[bytes]:
+    """The messages of many forecasts, the same bytes as :func:`encode_forecast` gives.
+
+    Args:
+        sites, issued_at: one a forecast.
+        horizon: from issue to target.
+        bands_kw: columns P10, P50, P90.
+        model: that made them.
+    """
+    target_at = [moment + horizon for moment in issued_at]
+    columns = bands_kw.T.tolist()
+    made = map(ForecastMessage, sites, issued_at, target_at, *columns, repeat(model))
+    return list(map(_ENCODER.encode, made))
 
 
 def encode_dead_letter(letter: DeadLetterMessage) -> bytes:
@@ -129,18 +191,19 @@ def encode_dead_letter(letter: DeadLetterMessage) -> bytes:
     return _ENCODER.encode(letter)
 
 
-def _check(message: TelemetryMessage) -> None:
+def check_range(message: TelemetryMessage) -> None:
+    """Refuse what no meter can mean.
+
+    Raises:
+        MessageError: for a site without a name, a time or a value that is out of range.
+    """
     if not message.site:
         raise MessageError("schema", "site: empty; name the meter")
-    if message.ts_utc.tzinfo is None:
-        raise MessageError(
-            "naive_time", f"ts_utc: {message.ts_utc.isoformat()} has no time zone; give an offset such as 'Z'"
-        )
-    if not _EARLIEST <= message.ts_utc < _LATEST:
+    if not EARLIEST <= message.ts_utc < LATEST:
         raise MessageError(
             "out_of_range", f"ts_utc: {message.ts_utc.isoformat()}; give a year from 1970 to 2199"
         )
-    for name in _VALUES:
+    for name in VALUE_NAMES:
         number = getattr(message, name)
         if number is not None and not abs(number) <= LARGEST_VALUE:
             raise MessageError("out_of_range", f"{name}: {number} is beyond any meter; check the unit")

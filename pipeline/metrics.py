@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss, root_mean_squared_error
 
-from pipeline.features import Floats
+from pipeline.arrays import Floats
 from pipeline.model import QUANTILES
 
 

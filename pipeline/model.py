@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 import xgboost
 
+from pipeline.arrays import Floats
 from pipeline.errors import ModelError
-from pipeline.features import FEATURE_NAMES, Floats
+from pipeline.features import FEATURE_NAMES
 from pipeline.model_inputs import FAMILIES, INPUT_NAMES, model_inputs
 from pipeline.whole_file import write_whole
 
@@ -38,6 +39,7 @@ class ModelMetadata:
         p99_net_load_kw: 99th percentile of their |net load|.
         p5_net_load_kw, p95_net_load_kw: percentiles of their net load (synthetic prices).
         p97_change_kw: 97th percentile of their |30-minute change| (synthetic prices).
+        largest_kw: largest solar and wind power by channel, of the channels that were there.
         metrics: measured on rows after those that were learnt from.
         sha256: over the trees and all of the above; empty before it is computed.
     """
@@ -58,6 +60,7 @@ class ModelMetadata:
     p5_net_load_kw: float
     p95_net_load_kw: float
     p97_change_kw: float
+    largest_kw: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     sha256: str = ""
 

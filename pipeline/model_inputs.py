@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.features import FEATURE_NAMES, LAG_NAMES, Floats
+from pipeline.arrays import Floats
+from pipeline.features import FEATURE_NAMES, LAG_NAMES
 
 LEVEL_NAME: Final = "level"
 INPUT_NAMES: Final = (*FEATURE_NAMES, LEVEL_NAME)

@@ -20,8 +20,8 @@ import pandas as pd
 from grid.intervals import interval_length_s, interval_means
 from grid.series import BaseSeries
 from grid.units import SECONDS_PER_HOUR
+from pipeline.arrays import Floats, Indices
 from pipeline.errors import ModelError, TrainingError
-from pipeline.features import Floats, Indices
 from pipeline.whole_file import write_whole
 
 OUTLOOK_FILE: Final = "outlook.json"

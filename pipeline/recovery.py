@@ -11,47 +11,67 @@ after the horizon rests on events after the horizon.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from typing import Final
 
-from pipeline.site_state import Placed
+import numpy as np
+
+from pipeline.arrays import Indices, Integers, resized
+
+NO_OBSERVATION: Final = -1
 
 
-@dataclass(slots=True)
-class RebuildMark:
-    """The mark of one site, moved on batch by batch.
+class RebuildMarks:
+    """The marks of many sites, moved on batch by batch; a site is a row.
 
-    Attributes:
-        offset: from here on the log rebuilds the site's state.
-        next_offset: the checkpoint that will be the next mark.
-        witness: the first observation after the checkpoint.
+    From its mark on, the log rebuilds a site's state. Its checkpoint is the offset that will be the
+    next mark; the witness is the time of the first observation after the checkpoint.
+
+    Args:
+        retention_ms: how far back from its newest event a site's state reaches.
     """
 
-    offset: int
-    next_offset: int
-    witness: datetime | None = None
+    def __init__(self, retention_ms: int) -> None:
+        self._retention_ms = retention_ms
+        self._mark = np.empty(0, dtype=np.int64)
+        self._checkpoint = np.empty(0, dtype=np.int64)
+        self._witness_ms = np.empty(0, dtype=np.int64)
 
-    @classmethod
-    def at(cls, offset: int) -> "RebuildMark":
-        """The mark of a site whose first record has this offset."""
-        return cls(offset, offset)
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return self._mark.nbytes + self._checkpoint.nbytes + self._witness_ms.nbytes
 
-    def advance(self, placed: Iterable[Placed], end_offset: int, retention: timedelta) -> None:
+    def resize(self, sites: int) -> None:
+        """Make room for so many rows; what is there stays."""
+        self._mark, self._checkpoint = resized(self._mark, sites), resized(self._checkpoint, sites)
+        self._witness_ms = resized(self._witness_ms, sites)
+
+    def begin(self, row: int, offset: int) -> None:
+        """Start a site whose first record has this offset."""
+        self._mark[row] = self._checkpoint[row] = offset
+        self._witness_ms[row] = NO_OBSERVATION
+
+    def advance(
+        self, rows: Indices, first_observation_ms: Integers, newest_ms: Integers, end_offset: Integers
+    ) -> None:
         """Take note of a batch.
 
         Args:
-            placed: the site's accepted events, in the order of their offsets.
-            end_offset: where the partition's next batch begins.
-            retention: how far back from its newest event the site's state reaches.
+            rows: the sites with events that were newer than all before, each once.
+            first_observation_ms: the first of those events that had a net load; -1 without one.
+            newest_ms: the last of those events.
+            end_offset: where the next batch of the site's partition begins.
         """
-        newest = None
-        for event in placed:
-            if event.in_order:
-                newest = event.pulse.ts_utc
-                if self.witness is None and event.row is not None:
-                    self.witness = newest
-        if newest is not None and self.witness is not None and self.witness < newest - retention:
-            self.offset = self.next_offset
-            self.next_offset, self.witness = end_offset, None
+        witness = self._witness_ms[rows]
+        witness = np.where(witness == NO_OBSERVATION, first_observation_ms, witness)
+        passed = (witness != NO_OBSERVATION) & (witness < newest_ms - self._retention_ms)
+        self._mark[rows] = np.where(passed, self._checkpoint[rows], self._mark[rows])
+        self._checkpoint[rows] = np.where(passed, end_offset, self._checkpoint[rows])
+        self._witness_ms[rows] = np.where(passed, NO_OBSERVATION, witness)
+
+    def lowest(self, rows: Iterable[int]) -> int:
+        """The lowest mark of some sites, at least one."""
+        return int(self._mark[np.fromiter(rows, dtype=np.intp)].min())
 
 
 @dataclass(slots=True)
@@ -64,16 +84,17 @@ class LowestMark:
     offset: int | None = None
     _records_since: int = field(default=0)
 
-    def of(self, marks: Iterable[RebuildMark], sites: int, records: int) -> int | None:
+    def of(self, marks: RebuildMarks, rows: Iterable[int], sites: int, records: int) -> int | None:
         """The lowest mark after another batch.
 
         Args:
             marks: of all sites.
-            sites: how many there are.
+            rows: the partition's sites.
+            sites: how many they are.
             records: how many records the batch had.
         """
         self._records_since += records
-        if self.offset is None or self._records_since >= sites:
-            self.offset = min((mark.offset for mark in marks), default=None)
+        if sites and (self.offset is None or self._records_since >= sites):
+            self.offset = marks.lowest(rows)
             self._records_since = 0
         return self.offset

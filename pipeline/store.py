@@ -1,8 +1,10 @@
-"""What a series store can do: read by anybody, written by one stream.
+"""What a series store can do: read by anybody, written by one stream and one plant's owner.
 
 Invariants of every store:
     Writes are idempotent. The first telemetry of a site and stamp counts and the first forecast
-    of a site, issue and target time counts; an event or a quote is replaced by its newer version.
+    of a site, issue and target time counts. An event, a quote, a dispatch or a trade is replaced
+    by its newer version, whole: events by site and start, quotes by site and interval, dispatches
+    and trades by site, asset and start.
     Lists are ordered by time, oldest first. Ranges are half open: ``start <= t < end``.
 """
 
@@ -11,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from grid.market import PriceQuote
+from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent
@@ -20,7 +23,7 @@ FEATURE_STORE_ROWS = 50
 
 
 class SeriesReader(Protocol):
-    """Read access to telemetry, forecasts, quotes and events."""
+    """Read access to telemetry, forecasts, quotes, events, dispatches and trades."""
 
     def sites(self) -> list[str]:
         """Sites with telemetry, sorted."""
@@ -50,9 +53,33 @@ class SeriesReader(Protocol):
         """Instability events that are open, or ended at or after ``since``."""
         ...
 
+    def open_events(self, at: datetime) -> dict[str, list[InstabilityEvent]]:
+        """``events(site, at)`` of every site that has any, in one read."""
+        ...
 
-class SeriesStore(SeriesReader, Protocol):
-    """Read and write access; one process writes."""
+    def dispatches(self, site: str, start: datetime, end: datetime) -> list[AssetDispatch]:
+        """What the assets did in the spans that begin in ``start <= t < end``, by start and asset."""
+        ...
+
+    def trades(self, site: str, start: datetime, end: datetime) -> list[EnergyTrade]:
+        """What was sold and bought in the spans that begin in ``start <= t < end``, by start and asset."""
+        ...
+
+
+class OwnerWriter(Protocol):
+    """What a plant's owner writes beside the stream."""
+
+    def write_quotes(self, quotes: Sequence[PriceQuote]) -> None:
+        """Write price quotes; a newer quote of an interval replaces the older one."""
+        ...
+
+    def write_settled(self, dispatches: Sequence[AssetDispatch], trades: Sequence[EnergyTrade]) -> None:
+        """Write what the assets did and what it was worth; a newer version of a span replaces the older."""
+        ...
+
+
+class SeriesStore(SeriesReader, OwnerWriter, Protocol):
+    """Read and write access."""
 
     def write(
         self,
@@ -60,9 +87,5 @@ class SeriesStore(SeriesReader, Protocol):
         forecasts: Sequence[Forecast] = (),
         events: Sequence[InstabilityEvent] = (),
     ) -> None:
-        """Write all of it, or nothing."""
-        ...
-
-    def write_quotes(self, quotes: Sequence[PriceQuote]) -> None:
-        """Write price quotes; a newer quote of an interval replaces the older one."""
+        """Write all of it, or nothing; one process writes, unless the store says otherwise."""
         ...

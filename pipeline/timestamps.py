@@ -15,3 +15,8 @@ def to_micros(moment: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """The UTC time of a number of microseconds since 1970."""
     return EPOCH + timedelta(microseconds=micros)
+
+
+def to_millis(seconds: float) -> int:
+    """A duration in whole milliseconds, the stream's resolution of time."""
+    return round(seconds * 1000.0)

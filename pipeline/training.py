@@ -1,5 +1,6 @@
 """Training: feature rows and targets of past series → a forecast model."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from grid.intervals import change_30min, interval_means
 from grid.series import BaseSeries
 from grid.units import RAMP_WINDOW_S
+from pipeline.arrays import Floats, Micros
 from pipeline.errors import TrainingError
-from pipeline.features import FEATURE_NAMES, Floats, Micros, events_of, feature_rows, nearest, values_at
+from pipeline.features import FEATURE_NAMES, events_of, feature_rows, nearest, values_at
 from pipeline.model import QUANTILES, ForecastModel, ModelMetadata, stretch
 from pipeline.model_inputs import INPUT_NAMES, model_inputs
 from pipeline.timestamps import MICROS_PER_SECOND, from_micros
@@ -106,6 +108,7 @@ def train(
         p5_net_load_kw=_percentile(interval_kw, 5.0),
         p95_net_load_kw=_percentile(interval_kw, 95.0),
         p97_change_kw=_percentile(interval_change_kw, 97.0),
+        largest_kw=_largest(parts),
         metrics=_validation_metrics(band, stretch(band, factor), late.change_kw),
     )
     return ForecastModel(booster, metadata)
@@ -198,6 +201,16 @@ def _intervals(series: Sequence[BaseSeries]) -> tuple[Floats, Floats]:
     if len(changes) == 0:
         raise TrainingError("net_load_kw: no two intervals lie 30 minutes apart; give a longer series")
     return means.dropna().to_numpy(dtype=np.float64), np.abs(changes.to_numpy(dtype=np.float64))
+
+
+def _largest(series: Sequence[BaseSeries]) -> dict[str, float]:
+    """Largest solar and wind power of the channels that hold any."""
+    found = {
+        name: max(float(part.frame[name].max()) for part in series if name in part.frame)
+        for name in ("solar_kw", "wind_kw")
+        if any(name in part.frame for part in series)
+    }
+    return {name: largest for name, largest in found.items() if math.isfinite(largest)}
 
 
 def _percentile(values: NDArray[np.float64], percent: float) -> float:

@@ -1,18 +1,78 @@
 """What the engine asks of a stream: Kafka's few verbs, so that the in-memory stream and Kafka fit alike."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+UNKNOWN_MS = -1
 
 
 class Record(NamedTuple):
-    """One record of a topic; offsets grow within a partition. A tuple, since very many are made."""
+    """One record of a topic; offsets grow within a partition.
+
+    Attributes:
+        written_ms: when it was written, in ms since 1970; negative where that is not known.
+    """
 
     topic: str
     partition: int
     offset: int
     key: str
     value: bytes
+    written_ms: int = UNKNOWN_MS
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Records of one topic as columns, since very many come at once; keys are as the broker has them."""
+
+    topic: str = ""
+    partitions: list[int] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    keys: list[str | bytes | None] = field(default_factory=list)
+    values: list[bytes] = field(default_factory=list)
+    written_ms: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> "RecordBatch":
+        """Some records of one topic."""
+        columns = list(zip(*records, strict=True))
+        if not columns:
+            return cls()
+        topics, partitions, offsets, keys, values, written_ms = columns
+        return cls(topics[0], list(partitions), list(offsets), list(keys), list(values), list(written_ms))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int) -> Record:
+        return Record(
+            self.topic,
+            self.partitions[i],
+            self.offsets[i],
+            _text(self.keys[i]),
+            self.values[i],
+            self.written_ms[i],
+        )
+
+    def part(self, places: Sequence[int]) -> "RecordBatch":
+        """The records at some places."""
+        return RecordBatch(
+            self.topic,
+            [self.partitions[i] for i in places],
+            [self.offsets[i] for i in places],
+            [self.keys[i] for i in places],
+            [self.values[i] for i in places],
+            [self.written_ms[i] for i in places],
+        )
+
+
+def _text(key: str | bytes | None) -> str:
+    """A key as text; bytes that are no UTF-8 come back unharmed when they are encoded the same way."""
+    return key.decode("utf-8", "surrogateescape") if isinstance(key, bytes) else key or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +103,11 @@ class Transport(Protocol):
         """Append a record to a topic; records of one key keep their order."""
         ...
 
-    def poll(self, max_records: int) -> list[Record]:
+    def produce_many(self, topic: str, keys: Sequence[str], values: Sequence[bytes]) -> None:
+        """Append records to a topic, one for each pair of key and value."""
+        ...
+
+    def poll(self, max_records: int) -> RecordBatch:
         """The next records of the consumed topic, at most ``max_records``; none when it is drained."""
         ...
 
@@ -58,7 +122,7 @@ class Transport(Protocol):
     def commit(self, rebuild_from: Mapping[int, int] | None = None) -> None:
         """Say that everything polled so far is done: a restart goes on after it.
 
-        Whatever was produced is delivered first.
+        It holds once whatever was produced is delivered; until then a restart does the batch again.
 
         Args:
             rebuild_from: by partition, the offset from which the log rebuilds what is known now.

@@ -1,12 +1,12 @@
 """A log that several readers share and that outlives them: Kafka's verbs, its faults at chosen moments."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grid.telemetry import Telemetry
 from pipeline.errors import TransportError
 from pipeline.messages import TELEMETRY_TOPIC, encode_telemetry
-from pipeline.transport import PartitionGiven, PartitionTaken, Record
+from pipeline.transport import PartitionGiven, PartitionTaken, Record, RecordBatch
 
 
 @dataclass
@@ -52,14 +52,18 @@ class Reader:
     def produce(self, topic: str, key: str, value: bytes) -> None:  # noqa: ARG002  the protocol's
         self._log.produced.append((topic, value))
 
-    def poll(self, max_records: int) -> list[Record]:
+    def produce_many(self, topic: str, keys: Sequence[str], values: Sequence[bytes]) -> None:
+        for key, value in zip(keys, values, strict=True):
+            self.produce(topic, key, value)
+
+    def poll(self, max_records: int) -> RecordBatch:
         found: list[Record] = []
         for number, start in self.position.items():
             part = self._log.records.get(number, [])[start : start + max_records - len(found)]
             self.position[number] = start + len(part)
             found += part
         self.read += [(record.partition, record.offset) for record in found]
-        return found
+        return RecordBatch.of(found)
 
     def changes(self) -> list[PartitionGiven | PartitionTaken]:
         news, self._news = self._news, []

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,12 +11,14 @@ import pandas as pd
 import pytest
 
 from grid.telemetry import Telemetry
-from pipeline.engine import StreamEngine
-from pipeline.features import Floats
+from pipeline.arrays import Floats
+from pipeline.engine import BatchReport, StreamEngine
+from pipeline.features import FEATURE_NAMES
 from pipeline.memory_stream import MemoryStream
 from pipeline.messages import DEAD_LETTER_TOPIC, FORECASTS_TOPIC, TELEMETRY_TOPIC
 from pipeline.model import ForecastModel
 from pipeline.producer import publish
+from pipeline.site_rules import SiteRules
 from pipeline.sqlite_store import SqliteStore
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -188,3 +192,75 @@ def test_a_ramp_counts_by_its_change_over_30_minutes_and_not_by_its_slope(
     engine.drain()
     kinds = {event.kind for event in store.events("area", START)}
     assert ("measured_ramp" in kinds) is begins
+
+
+def test_a_time_beyond_that_of_its_record_is_from_the_future_and_moves_nothing(
+    store: SqliteStore, model: ForecastModel
+) -> None:
+    now_ms = [round(pulse(0).ts_utc.timestamp() * 1000)]
+    stream = MemoryStream(written_ms=lambda: now_ms[0])
+    engine = StreamEngine(stream, store, model)
+    publish(stream, [pulse(0), pulse(1)])  # a minute ahead is a clock's fault, five are none
+    now_ms[0] += 300_000
+    publish(stream, [pulse(1)])
+    report = engine.drain()
+    assert (report.accepted, report.reasons) == (2, {"from_future": 1})
+    assert [seen.ts_utc for seen in store.latest("area")] == [pulse(0).ts_utc, pulse(1).ts_utc]
+
+
+def test_a_value_that_a_sites_meter_cannot_show_is_a_dead_letter_that_names_the_bounds(
+    stream: MemoryStream, store: SqliteStore, model: ForecastModel
+) -> None:
+    rules = {"plant-7": SiteRules(bounds={"load_kw": (0.0, 500.0), "solar_kw": (-5.0, math.inf)})}
+    engine = StreamEngine(stream, store, model, sites=rules)
+    for site, load, solar in (("plant-7", 501.0, 0.0), ("plant-7", 400.0, -6.0), ("plant-7", 500.0, -5.0)):
+        publish(stream, [Telemetry(site, START, load_kw=load, solar_kw=solar, wind_kw=0.0)])
+    report = engine.drain()
+    assert (report.accepted, report.reasons) == (1, {"out_of_bounds": 2})
+    first, second = (str(letter["detail"]) for letter in dead_letters(stream))
+    assert "load_kw: 501 is outside 0 … 500 kW, the bounds of plant-7" in first
+    assert "solar_kw: -6 is outside -5 … inf kW" in second
+
+
+def test_a_site_without_bounds_may_show_a_little_negative_sun_and_no_more(
+    stream: MemoryStream, engine: StreamEngine, model: ForecastModel
+) -> None:
+    largest_kw = model.metadata.largest_kw["solar_kw"]
+    for i, share in enumerate((-0.019, -0.021)):
+        solar_kw = share * largest_kw
+        publish(stream, [Telemetry("area", pulse(i).ts_utc, load_kw=700.0, solar_kw=solar_kw, wind_kw=0.0)])
+    assert engine.drain().reasons == {"out_of_bounds": 1}
+
+
+def test_a_site_of_another_time_zone_has_the_hour_of_its_own_day(model: ForecastModel) -> None:
+    stream = MemoryStream()
+    rules = {"there": SiteRules(time_zone="America/Los_Angeles"), "here": SiteRules()}
+    asked: list[Floats] = []
+    engine = StreamEngine(stream, None, model, sites=rules)
+    predict = model.predict
+    engine._model.predict = lambda rows, level: (asked.append(rows), predict(rows, level))[1]  # type: ignore[method-assign]
+    try:
+        publish(stream, [pulse(0, site="there"), pulse(0, site="here")])
+        engine.drain()
+    finally:
+        del engine._model.predict  # type: ignore[method-assign]
+    (rows,) = asked
+    at = FEATURE_NAMES.index("hour_sin")
+    hours = [(math.atan2(*row[at : at + 2]) / math.tau * 24) % 24 for row in rows]
+    assert hours == pytest.approx([17.0, 2.0])  # 00:00 UTC on the 1st of May
+
+
+def test_a_site_that_pulses_far_too_fast_loses_its_excess_alone_in_any_batching(model: ForecastModel) -> None:
+    fast = [replace(pulse(0, site="fast"), ts_utc=START + timedelta(milliseconds=i)) for i in range(600)]
+    totals = []
+    for batch in (1, 7, 10_000):
+        stream = MemoryStream()
+        engine = StreamEngine(stream, None, model)
+        publish(stream, [*fast[:300], pulse(0), *fast[300:], pulse(1)])
+        total = BatchReport()
+        while (report := engine.run_once(batch)).polled:
+            total += report
+        assert total.reasons == {"too_dense": total.dead_letters}
+        totals.append((total.accepted, total.dead_letters))
+    assert totals[0] == totals[1] == totals[2]
+    assert 0 < totals[0][1] < 600

@@ -13,7 +13,10 @@ from pipeline.errors import StoreError
 from pipeline.forecast import Forecast
 from pipeline.influx_points import (
     CHANNELS,
+    FORECASTS,
+    TELEMETRY,
     forecast_line,
+    is_whole,
     original_name,
     quote_line,
     stored_name,
@@ -44,6 +47,18 @@ def test_what_an_older_version_left_in_the_point_is_not_read() -> None:
     row = {"_time": "2024-05-01T00:00:00.25Z", "present": "2", **dict.fromkeys(CHANNELS, "7.5")}
     at = START.replace(microsecond=250_000)
     assert telemetry_of("area", row) == Telemetry("area", at, solar_kw=7.5)
+
+
+def test_a_point_of_which_a_field_is_not_there_yet_is_not_whole() -> None:
+    pulse = {"present": "9", "load_kw": "1.5", "solar_kw": "", "net_load_kw": "-2.0"}
+    assert is_whole(TELEMETRY, pulse)
+    assert is_whole(TELEMETRY, {"present": "0"})
+    for name in ("present", "load_kw", "net_load_kw"):
+        assert not is_whole(TELEMETRY, {**pulse, name: ""})
+    band = dict.fromkeys(("net_load_kw", "p10_kw", "p50_kw", "p90_kw", "model"), "0.5")
+    assert is_whole(FORECASTS, band)
+    for name in band:
+        assert not is_whole(FORECASTS, {**band, name: ""})
 
 
 @pytest.mark.parametrize("value", [inf, -inf])

@@ -3,11 +3,13 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from grid.settled import EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.errors import StoreError
 from pipeline.forecast import Forecast
@@ -70,6 +72,23 @@ def test_a_store_of_another_version_is_refused(store: SqliteStore, tmp_path: Pat
     db.close()
     with pytest.raises(StoreError, match="version 99"):
         SqliteStore(tmp_path / "telemetry.db")
+
+
+def test_a_store_of_an_older_version_is_brought_up_to_date_by_its_writer_alone(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    store.write([pulse(0)], [forecast(0)])
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db:
+        db.executescript("DROP TABLE dispatches; DROP TABLE trades; PRAGMA user_version = 1")
+    with pytest.raises(StoreError, match="version 1, not 2; start the stream"):
+        SqliteStore(tmp_path / "telemetry.db", read_only=True)
+    sold = EnergyTrade("area", "peaker", START, 300.0, 25.0, 40.0, 1.0)
+    with SqliteStore(tmp_path / "telemetry.db") as writer:
+        writer.write_settled([], [sold])
+        assert writer.latest("area") == [pulse(0)]
+        assert writer.trades("area", START, START + FIVE_S) == [sold]
+    SqliteStore(tmp_path / "telemetry.db", read_only=True).close()
 
 
 WRITER = """

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grid.market import PriceQuote
+from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.errors import StoreError
 from pipeline.forecast import Forecast
@@ -51,10 +52,18 @@ def forecast(i: int, site: str = "area", minutes: int = 30) -> Forecast:
     return Forecast(site, issued, issued + timedelta(minutes=minutes), 100.0, -5.0, 1.0, 7.0, "model")
 
 
-def event(i: int = 0, ended_at: datetime | None = None) -> InstabilityEvent:
-    return InstabilityEvent(
-        f"evt-{i}", "area", "measured_ramp", START + i * FIVE_S, ended_at, "warning", 12.5
-    )
+def event(i: int = 0, ended_at: datetime | None = None, site: str = "area") -> InstabilityEvent:
+    return InstabilityEvent(f"evt-{i}", site, "measured_ramp", START + i * FIVE_S, ended_at, "warning", 12.5)
+
+
+def dispatch(i: int, asset: str = "battery", site: str = "area", power_kw: float = -480.0) -> AssetDispatch:
+    behalf = ("41", "17", "supervisor:response", "evt-1")
+    return AssetDispatch(site, asset, START + i * FIVE_S, 5.0, power_kw, -500.0, *behalf)
+
+
+def trade(i: int, asset: str = "battery", site: str = "area", price: float | None = 42.5) -> EnergyTrade:
+    value = None if price is None else -0.02
+    return EnergyTrade(site, asset, START + i * FIVE_S, 5.0, -2 / 3, price, value)
 
 
 @pytest.fixture(params=["sqlite", "influx"])
@@ -85,6 +94,9 @@ def test_an_empty_store_answers_with_nothing(store: SeriesStore) -> None:
     assert store.forecasts("area", *EVER) == []
     assert store.quotes("area", *EVER) == []
     assert store.events("area", START) == []
+    assert store.open_events(START) == {}
+    assert store.dispatches("area", *EVER) == []
+    assert store.trades("area", *EVER) == []
 
 
 def test_ranges_include_their_start_and_not_their_end(store: SeriesStore) -> None:
@@ -197,6 +209,61 @@ def test_a_quote_gains_its_real_time_price_later(store: SeriesStore) -> None:
     assert store.quotes("area", START, START + FIVE_S)[0].price_usd_per_mwh == -4.0
 
 
+def test_dispatches_and_trades_read_back_equal_by_start_and_asset(store: SeriesStore) -> None:
+    unasked = AssetDispatch("area", "peaker", START, 5.0, 0.0, 0.0)
+    done = [dispatch(0), unasked, dispatch(1), dispatch(1, "peaker")]
+    sold = [trade(0), trade(0, "peaker", price=None), trade(1)]
+    store.write_settled(done[::-1], sold[::-1])
+    assert store.dispatches("area", *EVER) == done
+    assert store.trades("area", *EVER) == sold
+
+
+def test_spans_are_found_by_their_start_and_their_site(store: SeriesStore) -> None:
+    store.write_settled([dispatch(i) for i in range(4)], [trade(i) for i in range(4)])
+    store.write_settled([dispatch(1, site="other")], [trade(1, site="other")])
+    middle = (START + FIVE_S, START + 3 * FIVE_S)
+    assert store.dispatches("area", *middle) == [dispatch(1), dispatch(2)]
+    assert store.trades("area", *middle) == [trade(1), trade(2)]
+    assert store.dispatches("other", *EVER) == [dispatch(1, site="other")]
+
+
+def test_a_newer_version_of_a_span_replaces_the_whole_of_the_older_one(store: SeriesStore) -> None:
+    grown = replace(dispatch(0), duration_s=9.0, proposal_id=None, requester=None, event_id=None)
+    store.write_settled([dispatch(0)], [trade(0)])
+    store.write_settled([grown, dispatch(0, "peaker")], [trade(0, price=None), trade(0, "peaker")])
+    for _ in range(2):
+        assert store.dispatches("area", *EVER) == [grown, dispatch(0, "peaker")]
+        assert store.trades("area", *EVER) == [trade(0, price=None), trade(0, "peaker")]
+        store.write_settled([grown], [trade(0, price=None)])
+
+
+def test_settled_spans_with_a_value_that_cannot_be_stored_are_not_written_at_all(store: SeriesStore) -> None:
+    with pytest.raises(StoreError):
+        store.write_settled([dispatch(0)], [replace(trade(0), energy_kwh=float("nan"))])
+    assert store.dispatches("area", *EVER) == []
+
+
+def test_open_events_are_those_of_every_site_in_one_read(store: SeriesStore) -> None:
+    late = START + timedelta(minutes=20)
+    there = [event(3), event(1, late), event(2, site="b"), event(0, START + FIVE_S, site="c")]
+    store.write([], [], there)
+    assert store.open_events(late) == {"area": [event(1, late), event(3)], "b": [event(2, site="b")]}
+    for at in (START, late, late + FIVE_S):
+        sites = {site: store.events(site, at) for site in ("area", "b", "c")}
+        assert store.open_events(at) == {site: found for site, found in sites.items() if found}
+
+
+def test_what_came_since_the_last_question_is_seen(store: SeriesStore) -> None:
+    store.write([pulse(i) for i in range(3)], [forecast(i) for i in range(3)])
+    for n in (1, 2, 3):
+        assert store.latest("area", n) == [pulse(i) for i in range(3 - n, 3)]
+    assert store.latest_forecast("area") == forecast(2)
+    store.write([pulse(5000), pulse(5001)], [forecast(5001, minutes=60), forecast(5001)])
+    assert store.latest("area", 1) == [pulse(5001)]
+    assert store.latest("area", 3) == [pulse(2), pulse(5000), pulse(5001)]
+    assert store.latest_forecast("area") == forecast(5001)
+
+
 def test_a_batch_with_a_value_that_cannot_be_stored_is_not_written_at_all(store: SeriesStore) -> None:
     broken = replace(forecast(0), p50_kw=None)  # type: ignore[arg-type]
     with pytest.raises((StoreError, sqlite3.IntegrityError)):
@@ -217,3 +284,21 @@ def test_any_name_of_a_site_is_only_a_name(store: SeriesStore) -> None:
     for name, seen in zip(HOSTILE_NAMES, pulses, strict=True):
         assert store.latest(name) == [seen]
         assert store.latest_forecast(name) == forecast(0, name)
+
+
+def test_an_empty_text_is_neither_missing_nor_another_rows(store: SeriesStore) -> None:
+    texts = ["", "abc", None, "", "q", None, "supervisor:response", ""]
+    done = [
+        replace(dispatch(i), proposal_id=texts[i % 8], requester=texts[i % 5], event_id=texts[i % 3])
+        for i in range(64)
+    ]
+    store.write_settled(done, [])
+    assert store.dispatches("area", *EVER) == done
+
+
+def test_any_name_in_a_dispatch_is_only_a_name(store: SeriesStore) -> None:
+    for i, name in enumerate(HOSTILE_NAMES):
+        done = replace(dispatch(i, name, name), requester=name, event_id=name)
+        store.write_settled([done], [trade(i, name, name)])
+        assert store.dispatches(name, *EVER) == [done]
+        assert store.trades(name, *EVER) == [trade(i, name, name)]

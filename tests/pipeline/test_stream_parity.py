@@ -1,6 +1,5 @@
 """Stream equals offline, bit for bit: in any batching, interleaving, lateness, with duplicates and gaps."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -11,16 +10,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grid.telemetry import Telemetry
+from pipeline.bounds import Bounds
 from pipeline.engine import StreamEngine
 from pipeline.features import SiteEvents, feature_rows
 from pipeline.forecast import Forecast
 from pipeline.memory_stream import MemoryStream
-from pipeline.messages import DEAD_LETTER_TOPIC, FORECASTS_TOPIC, TELEMETRY_TOPIC
+from pipeline.messages import (
+    DEAD_LETTER_TOPIC,
+    FORECASTS_TOPIC,
+    TELEMETRY_TOPIC,
+    decode_telemetry,
+    encode_telemetry,
+)
 from pipeline.model import ForecastModel
 from pipeline.producer import publish
-from pipeline.site_state import SiteState
+from pipeline.pulse_batch import decode_batch
+from pipeline.site_table import SiteTable
 from pipeline.sqlite_store import SqliteStore
 from pipeline.timestamps import to_micros
+from pipeline.window_table import Reach
 
 START = datetime(2024, 5, 1, 3, tzinfo=UTC)
 CADENCE_S = 300.0
@@ -56,7 +64,7 @@ def offline_rows(log: list[Telemetry], late_after_s: float) -> dict[tuple[str, d
     """The rows by the definition: each event from all accepted events of lower offset, full history."""
     history: dict[str, dict[datetime, Telemetry]] = {}
     found = {}
-    for pulse in log:
+    for pulse in map(decode_telemetry, map(encode_telemetry, log)):
         known = history.setdefault(pulse.site, {})
         if pulse.ts_utc in known or (known and (max(known) - pulse.ts_utc).total_seconds() > late_after_s):
             continue
@@ -75,23 +83,43 @@ def offline_rows(log: list[Telemetry], late_after_s: float) -> dict[tuple[str, d
     return found
 
 
-@settings(max_examples=40)
-@given(seed=st.integers(0, 10_000), cuts=st.lists(st.integers(1, 60), min_size=1, max_size=30))
-def test_rows_of_the_stream_equal_offline_rows_in_any_batching(seed: int, cuts: list[int]) -> None:
-    log = log_of(seed, sites=1)
-    state = SiteState(cadence_s=CADENCE_S, site_tz=TZ)
-    streamed: dict[tuple[str, datetime], bytes] = {}
+def streamed_rows(
+    log: list[Telemetry], cuts: list[int], lateness_s: float | None = None
+) -> dict[tuple[str, datetime], bytes]:
+    """The rows that the stream's state makes of a log in batches of these sizes."""
+    table = SiteTable(Reach.of(CADENCE_S, lateness_s), site_tz=TZ)
+    found: dict[tuple[str, datetime], bytes] = {}
     begin = turn = 0
     while begin < len(log):
-        size = cuts[turn % len(cuts)]
-        batch = state.accept(log[begin : begin + size])
-        for placed in batch.placed:
-            if placed.row is not None:
-                key = (placed.pulse.site, placed.pulse.ts_utc)
-                assert key not in streamed
-                streamed[key] = batch.rows[placed.row].tobytes()
-        begin, turn = begin + size, turn + 1
-    assert streamed == offline_rows(log, late_after_s=3600.0)
+        part = log[begin : begin + cuts[turn % len(cuts)]]
+        batch, refused = decode_batch(list(map(encode_telemetry, part)), [-1] * len(part), Bounds({}, {}))
+        assert not refused
+        for pulse in part:
+            if table.find(0, [pulse.site]) == [-1]:
+                table.add(0, pulse.site, 0)
+        rows = np.array(table.find(0, [pulse.site for pulse in part]))
+        accepted = table.accept(batch, rows, np.zeros(len(part), dtype=np.int64))
+        for i, row in zip(accepted.issuing.tolist(), accepted.rows, strict=True):
+            key = (part[i].site, part[i].ts_utc)
+            assert key not in found
+            found[key] = row.tobytes()
+        begin, turn = begin + len(part), turn + 1
+    return found
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 10_000),
+    sites=st.integers(1, 3),
+    cuts=st.lists(st.integers(1, 60), min_size=1, max_size=30),
+    lateness_s=st.sampled_from([None, 0.0, 600.0, 20_000.0]),
+)
+def test_rows_of_the_stream_equal_offline_rows_in_any_batching(
+    seed: int, sites: int, cuts: list[int], lateness_s: float | None
+) -> None:
+    log = log_of(seed, sites=sites)
+    late_after_s = 3000.0 if lateness_s is None else lateness_s
+    assert streamed_rows(log, cuts, lateness_s) == offline_rows(log, late_after_s)
 
 
 @settings(max_examples=10)
@@ -155,12 +183,19 @@ def test_an_event_beyond_the_lateness_is_a_dead_letter_and_not_dropped(
     assert b"too_late" in stream.records(DEAD_LETTER_TOPIC)[0].value
 
 
-def test_the_state_stays_bounded(model: ForecastModel) -> None:
-    state = SiteState(cadence_s=CADENCE_S, site_tz=TZ)
-    first = Telemetry("area", START, net_load_kw=1.0)
-    for i in range(1000):
-        state.accept([replace(first, ts_utc=START + timedelta(minutes=5 * i))])
-    assert 50 <= len(state) < 60
+def test_the_state_of_a_site_takes_no_more_than_4_kib_at_a_5_s_pulse_and_does_not_grow() -> None:
+    table = SiteTable(Reach.of(5.0), site_tz=TZ)
+    for i in range(100):
+        table.add(0, f"site-{i}", 0)
+    assert table.nbytes / table.capacity <= 4096
+    before = table.nbytes
+    for hour in range(3):
+        start = START + timedelta(hours=hour)
+        part = [Telemetry("site-1", start + timedelta(seconds=5 * i), net_load_kw=i) for i in range(720)]
+        batch, _ = decode_batch(list(map(encode_telemetry, part)), [-1] * len(part), Bounds({}, {}))
+        rows = np.full(len(part), table.find(0, ["site-1"])[0])
+        table.accept(batch, rows, np.zeros(len(part), dtype=np.int64))
+    assert table.nbytes == before
 
 
 def test_a_restarted_stream_goes_on_as_if_it_had_not_stopped(

@@ -1,0 +1,133 @@
+"""A batch of telemetry messages as columns, and what of it cannot be used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Final
+
+import numpy as np
+
+from pipeline.arrays import Floats, Indices, Integers
+from pipeline.bounds import Bounds
+from pipeline.errors import MessageError
+from pipeline.messages import (
+    EARLIEST,
+    LARGEST_VALUE,
+    LATEST,
+    VALUE_NAMES,
+    TelemetryMessage,
+    check_range,
+    decode_messages,
+    stamp_of,
+)
+
+FUTURE_TOLERANCE: Final = timedelta(seconds=60)
+"""How far a meter's clock may be ahead of the time at which its record was written."""
+LOAD, SOLAR, WIND, NET_LOAD, FREQUENCY = (
+    VALUE_NAMES.index(name) for name in ("load_kw", "solar_kw", "wind_kw", "net_load_kw", "frequency_hz")
+)
+_EARLIEST_MS: Final = round(EARLIEST.timestamp() * 1000)
+_LATEST_MS: Final = round(LATEST.timestamp() * 1000)
+_time_zone = attrgetter("tzinfo")
+_TOLERANCE_MS: Final = round(FUTURE_TOLERANCE.total_seconds() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that cannot be used: its place in the batch, and why."""
+
+    place: int
+    error: MessageError
+
+
+@dataclass(frozen=True, slots=True)
+class PulseBatch:
+    """Pulses that can be used, in the order of their records.
+
+    Attributes:
+        places: of their records in the batch.
+        messages: as they came.
+        sites: their sites.
+        ts_ms: whole milliseconds since 1970.
+        values: one row a channel (:data:`pipeline.messages.VALUE_NAMES`), one column a pulse; NaN
+            is missing. Net load is derived where only its three parts are there.
+        as_sent: whether every time came in UTC and in whole milliseconds.
+    """
+
+    places: Indices
+    messages: list[TelemetryMessage]
+    sites: list[str]
+    ts_ms: Integers
+    values: Floats
+    as_sent: bool
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def stamps(self, chosen: Sequence[int]) -> list[datetime]:
+        """UTC times of some pulses, in whole milliseconds."""
+        if self.as_sent:
+            return [self.messages[i].ts_utc for i in chosen]
+        return [stamp_of(self.messages[i]) for i in chosen]
+
+
+def decode_batch(
+    values: Sequence[bytes], written_ms: Sequence[int], bounds: Bounds
+) -> tuple[PulseBatch, list[Refused]]:
+    """Decode and check records.
+
+    Args:
+        values: the messages.
+        written_ms: when each record was written to its topic, in milliseconds since 1970; negative
+            where that is not known.
+        bounds: what the sites' meters can possibly show.
+    """
+    messages, bad_places, errors = decode_messages(values)
+    refused = list(map(Refused, bad_places, errors))
+    places = np.delete(np.arange(len(values)), bad_places) if refused else np.arange(len(values))
+    stamps = [message.ts_utc for message in messages]
+    seconds = np.array(list(map(datetime.timestamp, stamps)), dtype=np.float64)
+    ts_us = np.rint(seconds * 1e6).astype(np.int64)
+    ts_ms = ts_us // 1000
+    as_sent = {*map(_time_zone, stamps)} <= {UTC} and not np.any(ts_us % 1000)
+    numbers = np.array([_numbers(list(map(attrgetter(name), messages))) for name in VALUE_NAMES])
+    parts = numbers[LOAD] - numbers[SOLAR] - numbers[WIND]
+    numbers[NET_LOAD] = np.where(np.isnan(numbers[NET_LOAD]), parts, numbers[NET_LOAD])
+    sites = [message.site for message in messages]
+    written = np.array(written_ms, dtype=np.int64)[places]
+    early = (written >= 0) & (ts_ms > written + _TOLERANCE_MS)
+    odd = (ts_ms < _EARLIEST_MS) | (ts_ms >= _LATEST_MS) | (np.abs(numbers) > LARGEST_VALUE).any(axis=0)
+    odd |= early | bounds.passed(sites, numbers)
+    if "" in sites:
+        odd |= np.array([not site for site in sites])
+    if not odd.any():
+        return PulseBatch(places, messages, sites, ts_ms, numbers, as_sent), refused
+    refused += [
+        Refused(int(places[i]), _reason(messages[i], numbers[:, i], early=bool(early[i]), bounds=bounds))
+        for i in np.flatnonzero(odd).tolist()
+    ]
+    good = np.flatnonzero(~odd)
+    chosen = good.tolist()
+    kept, of_sites = [messages[i] for i in chosen], [sites[i] for i in chosen]
+    return PulseBatch(places[good], kept, of_sites, ts_ms[good], numbers[:, good], as_sent), refused
+
+
+def _reason(message: TelemetryMessage, numbers: Floats, *, early: bool, bounds: Bounds) -> MessageError:
+    try:
+        check_range(message)
+    except MessageError as error:
+        return error
+    if early:
+        return MessageError(
+            "from_future",
+            f"ts_utc: {message.ts_utc.isoformat()} lies more than {FUTURE_TOLERANCE.total_seconds():g} s "
+            "after the record was written; set the meter's clock",
+        )
+    return bounds.error(message.site, numbers)
+
+
+def _numbers(column: list[float | None]) -> Floats:
+    if column.count(None) == len(column):
+        return np.full(len(column), np.nan)
+    return np.array(column, dtype=np.float64)
