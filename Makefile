@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services-test check lock lint types arrows wheel clean
+.PHONY: help demo test services-test fault-test check lock lint types arrows wheel clean
 
 help: ## list what one can do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ test: $(VENV)/.ready ## all tests that need Python alone
 
 services-test: $(VENV)/.ready ## tests on the services that SMARTGRID_KAFKA and SMARTGRID_INFLUX_URL name
 	$(BIN)/python -m pytest --no-skips tests/services tests/services_influx tests/pipeline/test_store_conformance.py
+
+fault-test: $(VENV)/.ready ## kills workers of a real stream 20 times, and the broker where SMARTGRID_SERVICES_BIN is set; prints a table
+	$(BIN)/python -m pytest --no-skips tests/services/test_fault.py --kills 20
 
 check: lint types arrows ## style, types, import arrows
 

@@ -66,5 +66,12 @@ def http_server(app: Starlette, host: str, port: int) -> uvicorn.Server:
     """
     require_loopback(host)
     return _Server(
-        uvicorn.Config(app, host=host, port=port, log_level="warning", timeout_graceful_shutdown=3)
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,  # its complaints go where the role's logs go
+            log_level="warning",
+            timeout_graceful_shutdown=3,
+        )
     )

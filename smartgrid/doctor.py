@@ -17,13 +17,13 @@ from pipeline.errors import PipelineError
 from pipeline.influx_store import InfluxStore
 from pipeline.messages import TELEMETRY_TOPIC
 from pipeline.model import METADATA_FILE, ForecastModel
-from pipeline.sqlite_store import SqliteStore
 from policies.errors import PolicyError
 from policies.limits import load_limits
 from smartgrid.errors import SmartGridError
 from smartgrid.influx_access import influx_target
 from smartgrid.kafka_access import kafka_connection
 from smartgrid.ledger_access import open_ledger, owner_of
+from smartgrid.series_store import series_reader
 from smartgrid.settings import CONFIG_NAME, Settings
 from tools.registry import discover_tools
 
@@ -137,14 +137,15 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    if not settings.telemetry_db.is_file():
+    if settings.influx_url is None and not settings.telemetry_db.is_file():
         yield Finding("telemetry", "missing", "nothing measured yet", "start a plant: smartgrid up")
         return
     try:
-        with SqliteStore(settings.telemetry_db, read_only=True) as store:
+        with series_reader(settings) as store:
             newest = {site: store.latest(site, 1)[-1].ts_utc for site in store.sites()}
-    except PipelineError as error:
-        yield Finding("telemetry", "wrong", str(error), "move the file away; the stream makes a new one")
+    except (PipelineError, SmartGridError) as error:
+        fix = "move the file away; the stream makes a new one"
+        yield Finding("telemetry", "wrong", str(error), fix if settings.influx_url is None else "see influx")
         return
     for site, ts_utc in newest.items():
         yield Finding("telemetry", "ok", f"{site}: newest pulse {ts_utc.isoformat()}")

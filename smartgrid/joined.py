@@ -8,10 +8,10 @@ from datetime import datetime
 from dispatch.plant_clock import LedgerClock, plant_clock_of
 from pipeline.model import ForecastModel
 from pipeline.outlook import Outlook
-from pipeline.sqlite_store import SqliteStore
 from policies.limits import Scale, load_limits
 from smartgrid.area import Area, Workplace
 from smartgrid.ledger_access import open_ledger
+from smartgrid.series_store import series_reader
 from smartgrid.settings import Settings
 from tools.intervals import interval_start
 from tools.registry import discover_tools
@@ -46,13 +46,13 @@ def join(settings: Settings) -> Iterator[Workplace]:
 
     Raises:
         RoleError: if no plant has run here.
-        LedgerError, StoreError, ModelError, LimitsError: if a part of the state cannot be used.
+        SettingsError, LedgerError, StoreError, ModelError, LimitsError: if a part of the state is of no use.
     """
     with open_ledger(settings) as ledger:
         clock = LedgerClock(ledger, time.time)
         clock.now()  # an error where no plant has ticked yet
         area = load_area(settings)
-        with SqliteStore(settings.telemetry_db, read_only=True) as reader:
+        with series_reader(settings) as reader:
             yield Workplace(area, ledger=ledger, reader=reader, clock=clock, tools=discover_tools().tools)
 
 

@@ -10,7 +10,7 @@ from grid.intervals import interval_length_s, interval_means
 from grid.market import PriceQuote
 from grid.series import BaseSeries
 from grid.telemetry import AREA_SITE
-from pipeline.store import SeriesStore
+from pipeline.store import OwnerWriter
 
 
 class MarketFeed:
@@ -21,7 +21,7 @@ class MarketFeed:
         store: where the quotes go.
     """
 
-    def __init__(self, series: BaseSeries, store: SeriesStore) -> None:
+    def __init__(self, series: BaseSeries, store: OwnerWriter) -> None:
         means = interval_means(series)
         self._interval_s = interval_length_s(series.cadence_s)
         self._real_time = _by_time(means, "price_usd_per_mwh")

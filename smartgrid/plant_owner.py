@@ -1,12 +1,12 @@
-"""The owner of a plant: plays it, publishes what the meters read, streams, and applies setpoints.
+"""The owner of a plant: plays it, publishes what the meters read, and applies setpoints.
 
 One process owns a plant (the lease). Pulses go the way that everybody's go: producer → stream →
-engine → store; setpoints come from the ledger alone.
+engine → store; setpoints come from the ledger alone. What the assets did follows their receipts
+into the store.
 """
 
-import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from dispatch.executor import Applied, Executor
 from dispatch.lease import Lease
@@ -14,27 +14,27 @@ from grid.clock import SimulatedClock
 from grid.drivers import AssetReadings
 from grid.drivers.simulated import SimulatedDriver
 from grid.plant import PlantSimulator
-from pipeline.engine import BatchReport, StreamEngine
-from pipeline.memory_stream import MemoryStream
-from pipeline.model import ForecastModel
-from pipeline.producer import publish
-from pipeline.store import SeriesStore
+from grid.telemetry import Telemetry
+from pipeline.store import OwnerWriter
 from smartgrid.area import Workplace
+from smartgrid.asset_diary import AssetDiary
+from smartgrid.interval_prices import IntervalPrices
+from smartgrid.plant_stream import PlantStream
+from tools.intervals import interval_start
 
 
 class PlantOwner:
-    """A simulated plant, its stream and its executor in one process.
+    """A simulated plant and its executor in one process, and the stream that its pulses go to.
 
     Args:
         plant: the plant.
         clock: the plant's clock, moved by :meth:`advance_to` alone.
-        workplace: the ledger and the area's limits; its store is the one that is written.
-        store: the series store.
-        model: the in-stream model.
+        workplace: the ledger, the area's limits, and the store to read.
+        writer: takes what the assets did.
+        stream: takes the pulses.
         lease: held already.
         hold_s: how long a setpoint is held until the next :meth:`act`; the interval when None.
         pace: seconds of the plant per second of wall time.
-        on_batch: told what each drain of the stream did, and how many seconds it took.
     """
 
     def __init__(
@@ -43,49 +43,69 @@ class PlantOwner:
         plant: PlantSimulator,
         clock: SimulatedClock,
         workplace: Workplace,
-        store: SeriesStore,
-        model: ForecastModel,
+        writer: OwnerWriter,
+        stream: PlantStream,
         lease: Lease,
         hold_s: float | None = None,
         pace: float = 1.0,
-        on_batch: Callable[[BatchReport, float], None] = lambda _report, _seconds: None,
     ) -> None:
         area = workplace.area
         self._plant = plant
         self._clock = clock
-        self._on_batch = on_batch
-        self._stream = MemoryStream()
-        self._engine = StreamEngine(self._stream, store, model, ramp_limit_kw=area.limits.ramp_limit_kw)
+        self._stream = stream
+        self._interval_s = area.limits.interval_s
         self._driver = SimulatedDriver(plant)
+        self._prices = IntervalPrices(workplace.reader, self._interval_s)
+        self._price = self._prices.at(clock.now())
         self._executor = Executor(
             workplace.ledger,
             self._driver,
             lease,
             area.limits,
             clock,
-            price=workplace.observer.price_usd_per_mwh,
+            price=lambda: self._price,
             zone=area.zone,
             interval_s=hold_s,
             pace=pace,
         )
+        self._diary = AssetDiary(
+            writer, workplace.ledger, self._prices.at, self._interval_s, self._driver.read()
+        )
         self._executor.reconcile()
 
     def advance_to(self, moment: datetime) -> int:
-        """Play the plant until ``moment`` and stream what came in; the number of pulses."""
-        count = publish(self._stream, self._plant.play_until(moment))
+        """Play the plant until ``moment`` and publish what came in; the number of pulses."""
+        pulses: list[Telemetry] = []
+        for border in self._borders_until(moment):
+            pulses += self._plant.play_until(border)
+            self._diary.enter(self._driver.read())
+        pulses += self._plant.play_until(moment)
         self._clock.advance_to(moment)
-        began_s = time.perf_counter()
-        report = self._engine.drain()
-        self._on_batch(report, time.perf_counter() - began_s)
-        return count
+        return self._stream.take(pulses)
+
+    def _borders_until(self, moment: datetime) -> Iterator[datetime]:
+        """The borders of the market's intervals that lie before ``moment``, or at it."""
+        interval = timedelta(seconds=self._interval_s)
+        border = interval_start(self._plant.now, self._interval_s) + interval
+        while border <= moment:
+            yield border
+            border += interval
 
     def act(self) -> Applied:
         """Merge the live proposals and set the assets."""
-        return self._executor.tick()
+        self._look_up_price()
+        applied = self._executor.tick()
+        self._diary.follow(applied, self._driver.read())
+        return applied
 
     def report(self) -> None:
         """Record what the assets report, so that every process decides on it."""
+        self._look_up_price()
         self._executor.report()
+
+    def _look_up_price(self) -> None:
+        """The interval's price, before the ledger's transaction: nobody waits there for a store."""
+        self._price = self._prices.at(self._clock.now())
 
     def readings(self) -> AssetReadings:
         """What the assets report now."""

@@ -3,10 +3,10 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,10 +16,22 @@ from pydantic_settings import (
 
 from pipeline.kafka_settings import KafkaSecurity
 from smartgrid.errors import SettingsError
+from smartgrid.site_settings import SiteSettings, check_parents
 
 CONFIG_NAME = "smartgrid.toml"
 SECRET_NAME = re.compile(r"tok|pass|secret|key", re.IGNORECASE)
 """Fields whose value no message shows, misspelt ones too."""
+LONGEST_SHOWN = 120
+"""Characters of a wrong value that a message shows."""
+
+LONGEST_LATENESS_S = 7 * 86_400
+"""A stream remembers each site for as long as events may be late."""
+
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda level: level.upper() if isinstance(level, str) else level),
+]
+SiteName = Annotated[str, Field(min_length=1)]
 
 
 def default_state() -> Path:
@@ -46,6 +58,35 @@ class Settings(BaseSettings):
     )
     currency: str = Field("USD", description="of the prices", pattern="^[A-Z]{3}$")
     seed: int = Field(1000, description="seed of the simulated area's weather and load", ge=0)
+
+    log_format: Literal["text", "json"] = Field(
+        "text", description="of what a role logs on standard error; json is one object a line"
+    )
+    log_level: LogLevel = Field("WARNING", description="least level that is logged")
+    metrics_port: int | None = Field(
+        None,
+        description="port of the stream's /metrics, /healthz and /readyz; 0 takes a free one, off where "
+        "unset, since several streams may share a machine",
+        ge=0,
+        le=65535,
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="address of that port; beyond loopback whoever reaches it may read counts and ages",
+        min_length=1,
+    )
+
+    sites: Annotated[dict[SiteName, SiteSettings], AfterValidator(check_parents)] = Field(
+        default_factory=dict,
+        description="what is known of each site, by name; best in smartgrid.toml: variables lower its case",
+    )
+    lateness_s: float | None = Field(
+        None,
+        description="how many seconds behind its site's newest event an event may come and still be placed "
+        "by event time, the same in every stream of a group; some cadences where unset (docs/messages.md)",
+        ge=0,
+        le=LONGEST_LATENESS_S,
+    )
 
     kafka: str | None = Field(None, description="Kafka brokers, host:port separated by commas")
     kafka_security: KafkaSecurity = Field(
@@ -119,6 +160,10 @@ def load_settings(**given: Any) -> Settings:
         lines = []
         for problem in error.errors():
             field = ".".join(str(part) for part in problem["loc"])
-            shown = "…" if SECRET_NAME.search(field) else repr(problem.get("input"))
+            shown = "…" if SECRET_NAME.search(field) else _short(repr(problem.get("input")))
             lines.append(f"{field} = {shown}: {problem['msg']}")
         raise SettingsError("settings: " + "; ".join(lines)) from None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"

@@ -12,8 +12,13 @@ settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--no-skips``: where everything that a test needs is there, a skipped one is a failure."""
+    """What a run may choose.
+
+    ``--no-skips``: where everything that a test needs is there, a skipped one is a failure.
+    """
     parser.addoption("--no-skips", action="store_true", help="fail if any test was skipped")
+    parser.addoption("--kills", type=int, default=5, help="how many workers the fault test kills")
+    parser.addoption("--fault-seed", type=int, help="repeats the fault test's log and plan; random if unset")
 
 
 @pytest.hookimpl(wrapper=True)

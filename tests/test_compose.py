@@ -1,60 +1,179 @@
-"""The compose file: what a container engine would refuse, and what nobody should run."""
+"""The compose file, as text: no container engine is needed, so none is asked whether the services start.
+
+Checked is what an engine would refuse, what nobody should run, and that file, settings and commands agree.
+"""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from smartgrid.cli import app
 from smartgrid.settings import Settings
 
-VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rule>:-|:\?)(?P<rest>[^}]*)\}")
+VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<rule>:-|:\?)(?P<rest>[^}]*))?\}")
 SECRET = re.compile(r"password|token|secret", re.IGNORECASE)
+BESIDE = {"redpanda", "influxdb", "postgres", "grafana"}
+ONCE = {"topics", "store-init"}
+ROLES = {"up", "stream"}
+OURS = "SMARTGRID_"
 
 
 @pytest.fixture(scope="module")
-def compose(repository: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((repository / "docker-compose.yml").read_text("utf-8"))
-    return content
+def text(repository: Path) -> str:
+    return (repository / "docker-compose.yml").read_text("utf-8")
 
 
-def test_every_service_is_pinned_checked_and_keeps_its_data(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) >= {"redpanda", "influxdb"}
-    for name, service in compose["services"].items():
-        assert re.search(r":v?\d+\.\d+", service["image"]), f"{name}: pin the image"
-        assert service["healthcheck"]["test"], f"{name}: say how its health is seen"
+@pytest.fixture(scope="module")
+def services(text: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def example(repository: Path) -> dict[str, str]:
+    """The variables of ``.env.example``."""
+    lines = (repository / ".env.example").read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def variables(service: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = service.get("environment", {})
+    return found
+
+
+def filled(value: str) -> str:
+    """The value as an engine reads it, with ``made-up`` for what the user chooses."""
+    return VARIABLE.sub(lambda match: match["rest"] if match["rule"] == ":-" else "made-up", value)
+
+
+def field_of(variable: str) -> str:
+    return variable.removeprefix(OURS).lower()
+
+
+def test_the_services_are_those_beside_the_program_and_on_demand_its_roles(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    assert set(services) == BESIDE | ONCE | ROLES
+    assert {name for name in services if services[name].get("profiles") == ["roles"]} == ONCE | ROLES
+
+
+def test_every_service_is_pinned_checked_and_keeps_its_data(
+    services: dict[str, dict[str, Any]], text: str
+) -> None:
+    named = set(yaml.safe_load(text)["volumes"])
+    for name, service in services.items():
+        built = service["image"] == "smartgrid:local"
+        assert built == (name in ONCE | ROLES), f"{name}: built here, or not?"
+        assert built or re.search(r":v?\d+\.\d+", service["image"]), f"{name}: pin the image"
+        assert (name in ONCE) != bool(service.get("healthcheck", {}).get("test")), f"{name}: how is it seen?"
         volumes = [volume.split(":")[0] for volume in service["volumes"]]
-        assert set(volumes) <= set(compose["volumes"]), f"{name}: name its volumes"
+        assert volumes, f"{name}: its data are lost with the container"
+        assert set(volumes) <= named, f"{name}: name its volumes"
 
 
-def test_services_listen_on_this_machine_alone(compose: dict[str, Any]) -> None:
-    for service in compose["services"].values():
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+def test_services_listen_on_this_machine_alone(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        if service.get("network_mode") == "host":
+            assert Settings.model_fields["http_host"].default == "127.0.0.1"
+            assert not {"SMARTGRID_HTTP_HOST", "SMARTGRID_METRICS_HOST"} & set(variables(service)), name
+
+
+def test_what_a_service_waits_for_can_come_true(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for other, wanted in service.get("depends_on", {}).items():
+            once = "service_completed_successfully"
+            assert wanted["condition"] == (once if other in ONCE else "service_healthy"), (name, other)
+            assert "restart" not in services[other] or other not in ONCE
+
+
+def waits_for(services: dict[str, dict[str, Any]], name: str) -> Iterator[str]:
+    for other in services[name].get("depends_on", {}):
+        yield other
+        yield from waits_for(services, other)
+
+
+def test_roles_start_after_the_topics_and_the_store_are_made(services: dict[str, dict[str, Any]]) -> None:
+    for role in ROLES:
+        assert set(waits_for(services, role)) >= {"redpanda", "influxdb", "topics", "store-init"}
 
 
 def test_no_secret_has_a_default_and_the_example_leaves_all_blank(
-    compose: dict[str, Any], repository: Path
+    services: dict[str, dict[str, Any]], example: dict[str, str], repository: Path
 ) -> None:
     wanted = set()
-    for service in compose["services"].values():
-        for key, value in service.get("environment", {}).items():
+    for service in services.values():
+        for key, value in variables(service).items():
             if SECRET.search(key):
                 match = VARIABLE.fullmatch(str(value))
                 assert match is not None, f"{key} is written into the file"
                 assert match["rule"] == ":?", f"{key} has a default"
                 wanted.add(match["name"])
-    example = dict(
-        line.split("=", 1)
-        for line in (repository / ".env.example").read_text("utf-8").splitlines()
-        if line and not line.startswith("#")
-    )
     assert example == dict.fromkeys(wanted, "")
     assert ".env" in (repository / ".gitignore").read_text("utf-8").splitlines()
 
 
-def test_the_series_stores_defaults_are_those_of_the_settings(compose: dict[str, Any]) -> None:
-    environment = compose["services"]["influxdb"]["environment"]
+def test_every_variable_of_ours_is_a_setting(
+    services: dict[str, dict[str, Any]], example: dict[str, str], text: str
+) -> None:
+    read = {match["name"] for match in VARIABLE.finditer(text)}
+    given = {key for service in services.values() for key in variables(service)}
+    ours = {name for name in read | given | set(example) if name.startswith(OURS)}
+    assert len(ours) >= 8
+    assert {field_of(name) for name in ours} <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", sorted(ONCE | ROLES))
+def test_a_roles_command_exists_and_its_variables_are_valid_settings(
+    name: str, services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = services[name]
+    result = CliRunner().invoke(app, [*service["command"], "--help"])
+    assert result.exit_code == 0, result.output
+    for variable, value in variables(service).items():
+        assert isinstance(value, str), f"{variable}: quote it"
+        monkeypatch.setenv(variable, filled(value))
+    settings = Settings()
+    assert settings.state == Path("/state")
+    assert service["volumes"] == ["state:/state"]
+    assert (settings.log_format, settings.influx_token is not None) == ("json", True)
+
+
+def test_the_runner_refuses_a_command_that_is_none() -> None:
+    for words in (["streem"], ["stream", "--metrics"], ["store", "make"]):
+        assert CliRunner().invoke(app, [*words, "--help"]).exit_code != 0
+
+
+def test_roles_find_the_services_where_they_listen(services: dict[str, dict[str, Any]]) -> None:
+    kafka = next(part for part in services["redpanda"]["command"] if "advertise-kafka-addr" in part)
+    inside, outside = re.findall(r"://([^,]+)", filled(kafka))
+    stream, up = (variables(services[name]) for name in ("stream", "up"))
+    assert (stream["SMARTGRID_KAFKA"], filled(up["SMARTGRID_KAFKA"])) == (inside, outside)
+    host, inner = services["influxdb"]["ports"][0].rsplit(":", 1)
+    assert stream["SMARTGRID_INFLUX_URL"] == f"http://influxdb:{inner}"
+    assert up["SMARTGRID_INFLUX_URL"] == f"http://{host}"
+
+
+def test_health_checks_ask_the_port_that_the_role_serves(services: dict[str, dict[str, Any]]) -> None:
+    stream = services["stream"]
+    ports = {
+        "up": Settings.model_fields["http_port"].default,
+        "stream": variables(stream)["SMARTGRID_METRICS_PORT"],
+    }
+    for name, port in ports.items():
+        kind, program, option, code = services[name]["healthcheck"]["test"]
+        assert (kind, program, option) == ("CMD", "python", "-c")
+        compile(code, name, "exec")
+        assert f"http://127.0.0.1:{port}/readyz" in code
+
+
+def test_the_series_stores_defaults_are_those_of_the_settings(services: dict[str, dict[str, Any]]) -> None:
+    environment = variables(services["influxdb"])
     fields = Settings.model_fields
     assert environment["DOCKER_INFLUXDB_INIT_RETENTION"] == f"{fields['influx_retention_days'].default}d"
     for variable, name in (("ORG", "influx_org"), ("BUCKET", "influx_bucket")):

@@ -46,10 +46,8 @@ app.add_typer(dlq_app, name="dlq")
 
 def main() -> None:
     """Run the command line; what the user can mend is shown as one line, with exit code 1."""
-    level = os.environ.get("SMARTGRID_LOG", "WARNING").upper()
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    # Until a role has read its settings, and for the commands that are no roles.
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         app()
     except user_errors() as error:

@@ -2,6 +2,7 @@
 
 from smartgrid.cli.options import LimitsOption, StateOption
 from smartgrid.cli.output import errors
+from smartgrid.cli.role import announce, start_role
 
 
 def mcp(state: StateOption = None, limits: LimitsOption = None) -> None:
@@ -14,23 +15,22 @@ def mcp(state: StateOption = None, limits: LimitsOption = None) -> None:
     from smartgrid.errors import RoleError
     from smartgrid.joined import join
     from smartgrid.ledger_access import this_user
-    from smartgrid.settings import load_settings
     from smartgrid.stopping import until_stopped
     from smartgrid.supervising import LOOPS
 
-    settings = load_settings(state=state, limits=limits)
+    settings = start_role(state=state, limits=limits)
     principal = local_principal(this_user())
 
     async def own() -> None:
         async with EmbeddedPlant(settings, tuple(LOOPS)) as plant, anyio.create_task_group() as tasks:
-            errors.print(f"owns the plant of {settings.state}", highlight=False, soft_wrap=True)
+            announce(settings, f"owns the plant of {settings.state}", to=errors)
             tasks.start_soon(plant.run)
             await serve_stdio(plant.workplace.server_for(principal))
             tasks.cancel_scope.cancel()
 
     async def beside() -> None:
         with join(settings) as workplace:
-            errors.print(f"joins the plant of {settings.state}", highlight=False, soft_wrap=True)
+            announce(settings, f"joins the plant of {settings.state}", to=errors)
             await serve_stdio(workplace.server_for(principal))
 
     try:

@@ -7,7 +7,8 @@ import typer
 
 from smartgrid.cli.kafka_options import BrokersOption, PrefixOption
 from smartgrid.cli.options import JsonOption, MapOption, StateOption, TzOption
-from smartgrid.cli.output import console, print_json
+from smartgrid.cli.output import print_json
+from smartgrid.cli.role import announce, start_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +41,17 @@ def produce(
     from pipeline.kafka_writer import KafkaWriter
     from smartgrid.kafka_access import kafka_connection
     from smartgrid.producing import publish_paced
-    from smartgrid.settings import load_settings
     from smartgrid.stopping import stop_signal
 
+    settings = start_role(state=state)
     pulses = _pulses(replay, site, simulate, rate, seconds, mapping or [], tz)
-    writer = KafkaWriter(kafka_connection(load_settings(state=state), brokers), prefix=prefix)
+    writer = KafkaWriter(kafka_connection(settings, brokers), prefix=prefix)
     with stop_signal() as stopped:
         count = publish_paced(writer, pulses, rate, stopped)
     if as_json:
         print_json({"published": count})
     else:
-        console.print(f"published {count} pulses", highlight=False)
+        announce(settings, f"published {count} pulses")
 
 
 def _pulses(

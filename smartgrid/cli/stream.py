@@ -1,13 +1,20 @@
 """``smartgrid stream``: telemetry from Kafka to forecasts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from smartgrid.cli.kafka_options import BrokersOption, PrefixOption
 from smartgrid.cli.options import StateOption
-from smartgrid.cli.output import console
+from smartgrid.cli.role import announce, start_role
+
+if TYPE_CHECKING:
+    from smartgrid.observability import StreamMetrics
+    from smartgrid.settings import Settings
+    from smartgrid.stream_watch import StreamWatch
 
 
 def stream(
@@ -17,34 +24,67 @@ def stream(
     model: Annotated[
         Path | None, typer.Option("--model", help="Model directory; the state's model otherwise.")
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", help="Port of /metrics, /healthz and /readyz; off where not given."),
+    ] = None,
     brokers: BrokersOption = None,
     prefix: PrefixOption = "",
     state: StateOption = None,
 ) -> None:
     """Forecast for every pulse on the telemetry topic, until SIGTERM or Ctrl-C."""
+    import time
+    from functools import partial
+
     from pipeline.engine import BatchReport, StreamEngine
     from pipeline.kafka_stream import KafkaStream
     from pipeline.model import ForecastModel
     from smartgrid.kafka_access import kafka_connection
+    from smartgrid.observability import StreamMetrics
     from smartgrid.series_store import store_name, stream_store
-    from smartgrid.settings import load_settings
+    from smartgrid.site_settings import site_rules
     from smartgrid.stopping import stop_signal
+    from smartgrid.store_probe import store_problem
+    from smartgrid.stream_watch import StreamWatch
 
-    settings = load_settings(state=state)
+    settings = start_role(state=state, metrics_port=metrics_port)
     learnt = ForecastModel.load(model or settings.model_dir)
     connection = kafka_connection(settings, brokers)
+    metrics = StreamMetrics()
+    watch = StreamWatch(metrics, partial(store_problem, settings))
     total = BatchReport()
     with (
         stop_signal() as stopped,
         stream_store(settings) as store,
         KafkaStream(connection, group=group, prefix=prefix) as transport,
+        _probes(settings, metrics, watch),
     ):
-        console.print(f"group {group}, writes to {store_name(settings)}; stop with Ctrl-C", highlight=False)
-        engine = StreamEngine(transport, store, learnt)
+        announce(settings, f"group {group}, writes to {store_name(settings)}; stop with Ctrl-C")
+        engine = StreamEngine(
+            transport, store, learnt, sites=site_rules(settings.sites), lateness_s=settings.lateness_s
+        )
         while not stopped.is_set():
-            total += engine.run_once()
-    console.print(
+            began_s = time.monotonic()
+            report = engine.run_once()
+            watch.round_done(report, time.monotonic() - began_s, transport)
+            total += report
+    announce(
+        settings,
         f"{total.polled} records: {total.forecasts} forecasts, {total.duplicates} duplicates, "
         f"{total.dead_letters} dead letters; {total.rebuilt} read again to rebuild the state",
-        highlight=False,
     )
+
+
+@contextmanager
+def _probes(settings: "Settings", metrics: "StreamMetrics", watch: "StreamWatch") -> Iterator[None]:
+    """Serves metrics and probes where the settings give them a port."""
+    from smartgrid.metrics_server import serve_beside
+    from smartgrid.observability import probe_routes
+
+    if settings.metrics_port is None:
+        yield
+        return
+    routes = probe_routes(metrics, watch.unready)
+    with serve_beside(settings.metrics_host, settings.metrics_port, routes) as address:
+        announce(settings, f"metrics: {address}/metrics")
+        yield

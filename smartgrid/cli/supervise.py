@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from smartgrid.cli.options import LimitsOption, StateOption
-from smartgrid.cli.output import console
+from smartgrid.cli.role import announce, start_role
 
 POLL_S = 1.0
 
@@ -22,11 +22,10 @@ def supervise(
     import anyio
 
     from smartgrid.joined import join, plant_interval_start
-    from smartgrid.settings import load_settings
     from smartgrid.stopping import until_stopped
     from smartgrid.supervising import open_daemon, parse_loops
 
-    settings = load_settings(state=state, limits=limits)
+    settings = start_role(state=state, limits=limits)
     chosen = parse_loops(loops)
 
     async def run() -> None:
@@ -35,19 +34,11 @@ def supervise(
         async with AsyncExitStack() as stack:
             workplace = stack.enter_context(join(settings))
             daemon = await open_daemon(stack, workplace, chosen, lambda: plant_interval_start(workplace))
-            console.print(
-                f"supervises {settings.state}: {', '.join(chosen)}; stop with Ctrl-C",
-                highlight=False,
-                soft_wrap=True,
-            )
+            announce(settings, f"supervises {settings.state}: {', '.join(chosen)}; stop with Ctrl-C")
             while True:
                 result = await daemon.step()
                 for loop in result.loops if result is not None else ():
-                    console.print(
-                        f"{loop.interval_start} {loop.loop}: {loop.outcome} {loop.reason}",
-                        highlight=False,
-                        soft_wrap=True,
-                    )
+                    announce(settings, f"{loop.interval_start} {loop.loop}: {loop.outcome} {loop.reason}")
                 await asyncio.sleep(POLL_S)
 
     anyio.run(until_stopped, run)

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
+from smartgrid.cli.kafka_options import PrefixOption
 from smartgrid.cli.options import LimitsOption, StateOption
-from smartgrid.cli.output import console
+from smartgrid.cli.role import announce, start_role
 
 
 def up(
@@ -15,26 +16,43 @@ def up(
     loops: Annotated[
         str, typer.Option("--loops", help="Loops to run here: response,trading, one of them, or none.")
     ] = "response,trading",
+    group: Annotated[
+        str, typer.Option("--group", help="On Kafka: the consumer group that it joins.")
+    ] = "smartgrid-stream",
+    prefix: PrefixOption = "",
 ) -> None:
-    """Run the simulated plant, its stream, the supervisor, MCP over HTTP and the console, until Ctrl-C."""
+    """Run the simulated plant, its stream, the supervisor, MCP over HTTP and the console, until Ctrl-C.
+
+    Where SMARTGRID_KAFKA is set, pulses go there and this is one member of the stream's group; where
+    SMARTGRID_INFLUX_URL is set, the series are there.
+    """
     import anyio
 
     from smartgrid.embedded_plant import EmbeddedPlant
+    from smartgrid.series_store import store_name
     from smartgrid.serving import run_with_plant, web_server
-    from smartgrid.settings import load_settings
     from smartgrid.stopping import until_stopped
     from smartgrid.supervising import parse_loops
 
-    settings = load_settings(state=state, limits=limits, http_port=port)
+    settings = start_role(state=state, limits=limits, http_port=port)
     chosen = parse_loops(loops)
 
     def say_ready() -> None:
         address = f"http://{settings.http_host}:{settings.http_port}"
-        console.print(f"state: {settings.state}", highlight=False, soft_wrap=True)
-        console.print(f"MCP: {address}/mcp\nconsole: {address}/console\nstop with Ctrl-C", highlight=False)
+        stream = "in memory" if settings.kafka is None else f"Kafka {settings.kafka}, group {group}"
+        said = (
+            f"state: {settings.state}",
+            f"stream: {stream}",
+            f"series: {store_name(settings)}",
+            f"MCP: {address}/mcp",
+            f"console: {address}/console",
+            "stop with Ctrl-C",
+        )
+        for line in said:
+            announce(settings, line)
 
     async def run() -> None:
-        async with EmbeddedPlant(settings, chosen) as plant:
+        async with EmbeddedPlant(settings, chosen, group=group, prefix=prefix) as plant:
             await run_with_plant(plant, web_server(plant, settings), say_ready)
 
     anyio.run(until_stopped, run)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from dispatch.approvals import Approvals
@@ -19,6 +20,7 @@ from grid.drivers import AssetReadings
 from grid.perfect_foresight import perfect_foresight
 from grid.plant import PlantSimulator
 from grid_supervisor.results import TickResult
+from pipeline.engine import StreamEngine
 from pipeline.sqlite_store import SqliteStore
 from smartgrid.area import Workplace
 from smartgrid.day.preparation import PreparedDay
@@ -28,6 +30,7 @@ from smartgrid.day.review import review_day
 from smartgrid.day.simulated_operator import SimulatedOperator
 from smartgrid.market_feed import MarketFeed
 from smartgrid.plant_owner import PlantOwner
+from smartgrid.plant_stream import EmbeddedStream
 from smartgrid.supervising import LOOPS, open_supervisor
 from tools.registry import discover_tools
 
@@ -110,8 +113,10 @@ async def _play(
     lease = Lease(workplace.ledger, "day", lambda: 0.0)
     lease.acquire()
     plant = PlantSimulator(scenario.series, limits.battery, limits.peaker)
+    model, ramp_limit_kw = day.knowledge.model, limits.ramp_limit_kw
+    stream = EmbeddedStream(partial(StreamEngine, store=store, model=model, ramp_limit_kw=ramp_limit_kw))
     owner = PlantOwner(
-        plant=plant, clock=clock, workplace=workplace, store=store, model=day.knowledge.model, lease=lease
+        plant=plant, clock=clock, workplace=workplace, writer=store, stream=stream, lease=lease
     )
     feed = MarketFeed(scenario.series, store)
     desk = Approvals(workplace.ledger, clock, require_two_people=limits.require_two_people)

@@ -89,13 +89,17 @@ def test_what_cannot_be_delivered_stops_the_commit(
 ) -> None:
     writer.produce(TELEMETRY_TOPIC, "area", b"x")
     writer.flush()
-    with KafkaStream(kafka, group=topics + "g", prefix=topics) as stream:
-        take(stream, 1)
-        too_large = Random(1).randbytes(1_500_000)  # for the topic, also when it is compressed
-        stream.produce(FORECASTS_TOPIC, "area", too_large)
-        for _ in range(2):  # also when somebody goes on all the same
-            with pytest.raises(DeliveryError, match="Kafka did not take a record"):
+    stream = KafkaStream(kafka, group=topics + "g", prefix=topics)
+    take(stream, 1)
+    too_large = Random(1).randbytes(1_500_000)  # for the topic, also when it is compressed
+    stream.produce(FORECASTS_TOPIC, "area", too_large)
+    for _ in range(2):  # also when somebody goes on all the same
+        with pytest.raises(DeliveryError, match="Kafka did not take a record"):
+            while True:
                 stream.commit()
+                stream.poll(1)
+    with pytest.raises(DeliveryError, match="Kafka did not take a record"):
+        stream.close()
     assert committed(kafka, topics + "g", topics) == 0
 
 

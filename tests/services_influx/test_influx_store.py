@@ -1,18 +1,19 @@
 """The InfluxDB store on a real server: exact, idempotent, and without loss when the server is away."""
 
 import logging
-import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.errors import StoreError
 from pipeline.forecast import Forecast
@@ -20,7 +21,7 @@ from pipeline.influx_setup import prepare_store
 from pipeline.influx_store import BATCH_LINES, InfluxStore
 from pipeline.influx_target import InfluxTarget
 from pipeline.timestamps import from_micros
-from tests.services_influx.server import fresh_target, own_bucket, remove
+from tests.services_influx.server import fresh_target, own_bucket, private_server, remove
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 EVER = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
@@ -35,6 +36,15 @@ def pulse(i: int, site: str = "area") -> Telemetry:
 def forecast(i: int, model: str = "model") -> Forecast:
     issued = START + timedelta(seconds=5 * i)
     return Forecast("area", issued, issued + timedelta(minutes=30), i / 3, -0.1, 0.2, 0.3, model)
+
+
+def dispatch(i: int) -> AssetDispatch:
+    start = START + timedelta(minutes=5 * i)
+    return AssetDispatch("area", "battery", start, 300.0, i / 3, i / 7, str(i), None, "ana", None)
+
+
+def trade(i: int) -> EnergyTrade:
+    return EnergyTrade("area", "battery", START + timedelta(minutes=5 * i), 300.0, i / 36, None, None)
 
 
 # -- exact ------------------------------------------------------------------------------------
@@ -79,6 +89,31 @@ def test_any_written_series_reads_back_bit_for_bit(
         assert repr(shared_store.forecasts(site, *EVER)) == repr(made[site])
         assert repr(shared_store.latest(site, 3)) == repr(of_site[-3:])
         assert shared_store.latest_forecast(site) == made[site][-1]
+
+
+TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+SPANS = st.dictionaries(
+    st.tuples(MICROS, st.sampled_from(["battery", "peaker", "a, b=c"])),
+    st.tuples(*[FINITE] * 4, *[TEXTS] * 4, *[st.none() | FINITE] * 2),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(spans=SPANS)
+def test_any_dispatches_and_trades_read_back_bit_for_bit(
+    shared_store: InfluxStore, spans: dict[tuple[int, str], tuple[Any, ...]]
+) -> None:
+    site = f"{next(NUMBERS)}/settled"
+    done, sold = [], []
+    for (at, asset), (duration_s, power_kw, setpoint_kw, energy_kwh, *rest) in sorted(spans.items()):
+        start = from_micros(at)
+        done.append(AssetDispatch(site, asset, start, duration_s, power_kw, setpoint_kw, *rest[:4]))
+        sold.append(EnergyTrade(site, asset, start, duration_s, energy_kwh, *rest[4:]))
+    shared_store.write_settled(done, sold)
+    assert repr(shared_store.dispatches(site, *EVER)) == repr(done)
+    assert repr(shared_store.trades(site, *EVER)) == repr(sold)
 
 
 def _banded(seen: Telemetry, band: list[float]) -> Forecast:
@@ -177,30 +212,40 @@ class Complaint(logging.Handler):
         self.heard.set()
 
 
-def test_a_server_killed_in_the_middle_of_a_load_loses_nothing(store: InfluxStore) -> None:
-    services = os.environ.get("SMARTGRID_SERVICES_BIN")
-    if not services:
-        pytest.skip("SMARTGRID_SERVICES_BIN is not set: nothing can kill and restart InfluxDB")
-    pulses, made = [pulse(i) for i in range(4_000)], [forecast(i) for i in range(4_000)]
-    under_way, complaint = Event(), Complaint()
-
-    def load() -> None:
-        for start in range(0, 4_000, 10):
-            store.write(pulses[start : start + 10], made[start : start + 10])
-            if start == 100:
-                under_way.set()
-
+def test_a_server_killed_in_the_middle_of_a_load_loses_nothing(tmp_path: Path) -> None:
+    sites, under_way, complaint = ("area", "area-native"), Event(), Complaint()
+    pulses = {site: [pulse(i, site) for i in range(20_000)] for site in sites}
+    made = {site: [replace(forecast(i), site=site) for i in range(20_000)] for site in sites}
+    settled = [(dispatch(i), trade(i)) for i in range(400)]
     retries = logging.getLogger("influxdb_client.client.write.retry")
     retries.addHandler(complaint)
-    loading = Thread(target=load)
-    try:
-        loading.start()
-        assert under_way.wait(60)
-        subprocess.run([services, "kill", "influxdb"], check=True)
-        assert complaint.heard.wait(60), "the load ended before the server was killed"
-    finally:
-        subprocess.run([services, "up", "influxdb"], check=True)
-        loading.join()
-        retries.removeHandler(complaint)
-    assert store.telemetry("area", *EVER) == pulses
-    assert store.forecasts("area", *EVER) == made
+    with private_server(tmp_path) as (server, target), InfluxStore(target) as store:
+
+        def load(site: str) -> None:
+            for start in range(0, 20_000, 100):
+                store.write(pulses[site][start : start + 100], made[site][start : start + 100])
+                if start == 1000:
+                    under_way.set()
+
+        def settle() -> None:
+            for done, sold in settled:
+                store.write_settled([done], [sold])
+
+        loads = [*(Thread(target=load, args=(site,)) for site in sites), Thread(target=settle)]
+        try:
+            for loading in loads:
+                loading.start()
+            assert under_way.wait(60)
+            server("kill")
+            assert complaint.heard.wait(60), "the load ended before the server was killed"
+            assert any(loading.is_alive() for loading in loads)
+        finally:
+            server("up")
+            for loading in loads:
+                loading.join()
+            retries.removeHandler(complaint)
+        for site in sites:
+            assert store.telemetry(site, *EVER) == pulses[site]
+            assert store.forecasts(site, *EVER) == made[site]
+        assert store.dispatches("area", *EVER) == [done for done, _ in settled]
+        assert store.trades("area", *EVER) == [sold for _, sold in settled]

@@ -34,7 +34,7 @@ BEFORE_MIDNIGHT = datetime(2026, 3, 1, 6, 59, tzinfo=UTC)
 @pytest.fixture
 def settings(trained: Path, tmp_path: Path) -> Settings:
     shutil.copytree(trained, tmp_path / "state" / "model")
-    return Settings(state=tmp_path / "state")
+    return Settings(state=tmp_path / "state", kafka=None, influx_url=None)
 
 
 def open_plant(settings: Settings, *loops: str, at: datetime = BEFORE_MIDNIGHT) -> EmbeddedPlant:

@@ -21,15 +21,18 @@ from grid.plant import PlantSimulator
 from grid.series import BaseSeries
 from grid.telemetry import AREA_SITE, Telemetry
 from knowledge.index import Index
+from pipeline.engine import StreamEngine
 from pipeline.model import ForecastModel
 from pipeline.outlook import Outlook, fit_outlook
 from pipeline.sqlite_store import SqliteStore
 from pipeline.training import train
+from pipeline.transport import Transport
 from policies.limits import Limits, Scale
 from policies.principal import SCOPE_READ, Principal, local_principal, operator_principal
 from smartgrid.area import Area, Workplace
 from smartgrid.market_feed import MarketFeed
 from smartgrid.plant_owner import PlantOwner
+from smartgrid.plant_stream import EmbeddedStream
 from tests.pipeline.conftest import SITE_TZ, made_up_series
 from tools.contract import Tool, ToolCall, ToolContext
 from tools.registry import discover_tools
@@ -119,8 +122,8 @@ class SmallGrid:
             plant=plant,
             clock=self.clock,
             workplace=self.workplace,
-            store=self.store,
-            model=learnt()[0],
+            writer=self.store,
+            stream=EmbeddedStream(self._engine_on),
             lease=lease,
         )
         self._feed = MarketFeed(self.base, self.store)
@@ -131,6 +134,10 @@ class SmallGrid:
             self._feed.quote_interval(start + number * INTERVAL)
         self.owner.report()
         return self
+
+    def _engine_on(self, transport: Transport) -> StreamEngine:
+        ramp_limit_kw = self.limits.ramp_limit_kw
+        return StreamEngine(transport, self.store, learnt()[0], ramp_limit_kw=ramp_limit_kw)
 
     def advance(self, intervals: int = 1) -> None:
         """Set the assets and play on, an interval at a time."""
