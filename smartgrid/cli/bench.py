@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from smartgrid.cli.options import JsonOption
+from smartgrid.cli.kafka_options import BrokersOption
+from smartgrid.cli.options import JsonOption, StateOption
 from smartgrid.cli.output import console, errors, print_json
 
 if TYPE_CHECKING:
     from smartgrid.bench.day import BenchRow, JobResult
     from smartgrid.bench.day_sets import DaySet
+    from smartgrid.bench.stream import BenchPlan, StreamResult
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks, side by side with their references.")
 
@@ -43,6 +45,70 @@ def day(
         print_json([_document(row) for row in rows])
     else:
         console.print(_table(rows))
+
+
+@app.command("stream")
+def stream(
+    sites: Annotated[
+        list[int] | None,
+        typer.Option("--sites", help="How many sites; repeatable. Default: 1000 and 100000.", min=1),
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", help="Runs of each kind, in turn; medians are shown.", min=1)
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A look within a minute; its figures scatter.")
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="Model directory; one of 100 trees is trained otherwise."),
+    ] = None,
+    brokers: BrokersOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Events a second from Kafka to Kafka, latency and memory, beside the bare floor and beside pandas."""
+    from smartgrid.bench.stream import bench_stream
+    from smartgrid.bench.stream_report import document
+    from smartgrid.kafka_access import kafka_connection
+    from smartgrid.settings import load_settings
+
+    connection = kafka_connection(load_settings(state=state), brokers)
+    result = bench_stream(connection, _plan(sites, repeats, quick), model, _say_stream)
+    if as_json:
+        print_json(document(result))
+    else:
+        _show_stream(result)
+
+
+def _plan(sites: list[int] | None, repeats: int | None, quick: bool) -> "BenchPlan":
+    from dataclasses import replace
+
+    from smartgrid.bench.stream import QUICK, BenchPlan
+
+    plan = QUICK if quick else BenchPlan()
+    return replace(plan, sites=tuple(sites or plan.sites), repeats=repeats or plan.repeats)
+
+
+def _say_stream(step: str) -> None:
+    errors.print(step, highlight=False)
+
+
+def _show_stream(result: "StreamResult") -> None:
+    from smartgrid.bench.stream_report import notes, speeds
+
+    title = f"From Kafka to Kafka, one process, a model of {result.trees} trees"
+    table = Table(title=title, title_justify="left")
+    table.add_column("sites", justify="right")
+    table.add_column("way")
+    for name in ("events", "events/s", "CPU µs/event", "cores used"):
+        table.add_column(name, justify="right")
+    for row in speeds(result):
+        figures = (f"{row.events:,}", f"{row.events_per_s:,.0f}", f"{row.cpu_us:,.2f}", f"{row.cores:.2f}")
+        table.add_row(f"{row.sites:,}", row.way, *figures)
+    console.print(table)
+    for note in notes(result):
+        console.print(note, highlight=False)
 
 
 def _sets(data: Path | None, only: str | None) -> "list[DaySet]":

@@ -1,0 +1,102 @@
+"""The product's worker in the stream benchmark: the engine on Kafka, without a store."""
+
+from contextlib import closing
+
+from confluent_kafka import Consumer, TopicPartition
+
+from pipeline.engine import BatchReport, StreamEngine
+from pipeline.kafka_stream import KafkaStream
+from pipeline.model import ForecastModel
+from pipeline.transport import PartitionGiven, PartitionTaken
+from smartgrid.bench.stream_worker import Reins, Stopwatch, WorkerReport, WorkerTask, resident_bytes
+
+
+class _WatchedStream(KafkaStream):
+    """Knows which partitions it has, and where their history ends; can make them begin together."""
+
+    def __init__(self, task: WorkerTask) -> None:
+        self._leaving = False
+        super().__init__(task.connection, group=task.group, prefix=task.prefix)
+        self.history: dict[int, int] = {}
+        self._held: dict[int, TopicPartition] = {}
+
+    def changes(self) -> list[PartitionGiven | PartitionTaken]:
+        found = super().changes()
+        for change in found:
+            self.history.pop(change.partition, None)
+            if isinstance(change, PartitionGiven):
+                self.history[change.partition] = change.resume_at
+        return found
+
+    def close(self) -> None:
+        self._leaving = True
+        super().close()
+
+    def _on_given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        # The other worker may leave first; while this one leaves too, its offsets cannot be asked for.
+        if not self._leaving:
+            super()._on_given(consumer, partitions)
+
+    def hold_finished(self) -> bool:
+        """Read no further in partitions whose history is done; True once it is in all of them.
+
+        Kafka hands out one partition's records far ahead of another's.
+        """
+        for number, end in self.history.items():
+            if number not in self._held and self._done[number] >= end:
+                self._held[number] = TopicPartition(self._topic, number)
+                self._consumer.pause([self._held[number]])
+        return len(self._held) == len(self.history)
+
+    def release(self) -> None:
+        """Read on in all partitions."""
+        self._consumer.resume(list(self._held.values()))
+
+    def deliver(self) -> None:
+        """Wait until all forecasts are delivered and their offsets committed."""
+        self._settle()
+
+
+class _Run:
+    """An engine and what it has done so far."""
+
+    def __init__(self, task: WorkerTask, stream: _WatchedStream) -> None:
+        self.engine = StreamEngine(stream, None, ForecastModel.load(task.model_dir))
+        self.resident_bytes = resident_bytes()
+        self.total = BatchReport()
+
+    def batch(self, *max_records: int) -> BatchReport:
+        report = self.engine.run_once(*max_records)
+        self.total += report
+        return report
+
+    def report(self, since: BatchReport) -> WorkerReport:
+        resident, before = resident_bytes(), self.resident_bytes
+        return WorkerReport(
+            events=self.total.polled - since.polled,
+            forecasts=self.total.forecasts - since.forecasts,
+            written=self.total.forecasts,
+            state_bytes=self.engine.state_bytes,
+            sites=self.engine.site_count,
+            rss_growth_bytes=None if resident is None or before is None else resident - before,
+        )
+
+
+def engine(task: WorkerTask, reins: Reins) -> WorkerReport:
+    """Rebuild the sites' states from the history, run in, then measure."""
+    with closing(_WatchedStream(task)) as stream:
+        run = _Run(task, stream)
+        while len(stream.history) != task.partitions:
+            run.batch(1)
+        reins.ready()
+        while not stream.hold_finished():
+            run.batch()
+        stream.release()
+        while run.total.polled < task.run_in:
+            run.batch()
+        reins.ready()
+        since, watch = run.total, Stopwatch()
+        while run.total.polled - since.polled < task.events if task.events else not reins.stopped():
+            run.batch()
+        stream.deliver()
+        return watch.stop(run.report(since))
