@@ -89,9 +89,13 @@ class BatchReport:
 
 @dataclass
 class _Partition:
-    """``resume_at`` is None where the store, not the log, tells the sites' past."""
+    """``resume_at`` is None where the store, not the log, tells the sites' past.
+
+    While ``rebuilding``, some records that come may lie before it.
+    """
 
     resume_at: int | None = None
+    rebuilding: bool = False
     lowest: LowestMark = field(default_factory=LowestMark)
 
 
@@ -151,8 +155,8 @@ class StreamEngine:
 
     @property
     def state_bytes(self) -> int:
-        """Bytes of the sites' states."""
-        return self._table.nbytes
+        """Bytes of the sites' states; room for more sites is left out."""
+        return self._table.nbytes * len(self._table) // max(1, self._table.capacity)
 
     def drain(self) -> BatchReport:
         """Process everything that is there now."""
@@ -171,11 +175,13 @@ class StreamEngine:
         self._follow_changes()
         if not len(records):
             return BatchReport()
-        numbers = np.array(records.partitions)
-        resume_at = {number: self._resume_at(number) for number in np.unique(numbers).tolist()}
-        if not any(resume_at.values()):
+        of_batch = {number: self._partition(number) for number in {*records.partitions}}
+        if not any(partition.rebuilding for partition in of_batch.values()):
             return self._process(records)
-        finished = np.array(records.offsets) < np.array([resume_at[number] for number in records.partitions])
+        resume_at = [of_batch[number].resume_at or 0 for number in records.partitions]
+        finished = np.array(records.offsets) < np.array(resume_at)
+        for number in {number for number, old in zip(records.partitions, finished, strict=True) if not old}:
+            of_batch[number].rebuilding = False
         if finished.any():
             self._take(records.part(np.flatnonzero(finished).tolist()))
             records = records.part(np.flatnonzero(~finished).tolist())
@@ -187,11 +193,9 @@ class StreamEngine:
     def _process(self, records: RecordBatch) -> BatchReport:
         work = self._take(records)
         self._finish(records, work)
-        newest = {}
         taken = work.accepted.taken
-        for number in np.unique(work.partitions[taken]).tolist():
-            of_partition = taken & (work.partitions == number)
-            newest[number] = float(work.pulses.ts_ms[of_partition].max()) / 1000.0
+        numbers, newest_ms = work.partitions[taken], work.pulses.ts_ms[taken]
+        latest = {number: newest_ms[numbers == number].max() / 1000.0 for number in {*numbers.tolist()}}
         return BatchReport(
             polled=len(records),
             accepted=int(taken.sum()),
@@ -199,7 +203,7 @@ class StreamEngine:
             duplicates=work.accepted.duplicates,
             dead_letters=len(work.refused),
             reasons=Counter(refused.error.reason for refused in work.refused),
-            newest=newest,
+            newest=latest,
         )
 
     # -- a batch's records ----------------------------------------------------------------------
@@ -242,7 +246,7 @@ class StreamEngine:
             for name, row in rows.items():
                 self._restore(self._store, name, row)
             return
-        moments = dict(zip(firsts, pulses.stamps(list(firsts.values())), strict=True))
+        moments = {name: pulses.moments[i] for name, i in firsts.items()}
         for name, events in self._store.open_events(min(moments.values())).items():
             # The event that was open when the first observation came; its end will come again.
             before = [event for event in events if name in moments and event.started_at < moments[name]]
@@ -274,7 +278,7 @@ class StreamEngine:
         causes_kw = self._watch.causes_kw(change_kw[places], bands[places], frequency_hz[places])
 
         def moment(i: int) -> datetime:
-            return from_micros(int(pulses.ts_ms[places[i]]) * 1000)
+            return pulses.moments[int(places[i])]
 
         def forecast(i: int) -> Forecast | None:
             band = bands[places[i]]
@@ -309,8 +313,10 @@ class StreamEngine:
             telemetry, forecasts = self._series(work)
             self._store.write(telemetry, forecasts, work.events)
         issuing = work.accepted.issuing.tolist()
-        sites = [work.pulses.sites[i] for i in issuing]
-        issued = work.pulses.stamps(issuing)
+        every = len(issuing) == len(work.pulses)
+        sites = work.pulses.sites if every else [work.pulses.sites[i] for i in issuing]
+        moments = work.pulses.moments
+        issued = moments if every else [moments[i] for i in issuing]
         values = encode_forecasts(sites, issued, self._horizon, work.bands_kw, self._model.name)
         self._transport.produce_many(FORECASTS_TOPIC, sites, values)
         for refused in work.refused:
@@ -348,10 +354,10 @@ class StreamEngine:
             self._partitions.pop(change.partition, None)
             self._watch.forget(self._table.release(change.partition))
             if isinstance(change, PartitionGiven):
-                self._partitions[change.partition] = _Partition(change.resume_at)
+                self._partitions[change.partition] = _Partition(change.resume_at, rebuilding=True)
 
-    def _resume_at(self, partition: int) -> int:
-        return self._partitions.setdefault(partition, _Partition()).resume_at or 0
+    def _partition(self, number: int) -> _Partition:
+        return self._partitions.setdefault(number, _Partition())
 
 
 def _dead_letter(record: Record, error: MessageError) -> bytes:

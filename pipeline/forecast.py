@@ -60,7 +60,8 @@ def probability_beyond(bands_kw: NDArray[np.float64], limit_kw: float) -> NDArra
         width_kw = np.where(distance_kw > 0, p90_kw - p50_kw, p50_kw - p10_kw)
         step = np.where(distance_kw == 0, 0.5, np.where(distance_kw > 0, 1.0, 0.0))
         wide = width_kw > 0.0
-        slope = np.divide(0.4 * distance_kw, width_kw, out=np.zeros_like(width_kw), where=wide)
+        with np.errstate(over="ignore"):  # a width next to zero: the bounds below hold it
+            slope = np.divide(0.4 * distance_kw, width_kw, out=np.zeros_like(width_kw), where=wide)
         return np.where(wide, np.minimum(1.0, np.maximum(0.0, 0.5 + slope)), step)
 
     return np.asarray(1.0 - below(limit_kw) + below(-limit_kw))

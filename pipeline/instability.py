@@ -87,6 +87,16 @@ class InstabilityDetector:
         """Take an observation that gives cause, but no larger one than the open event has."""
         self._last_cause_at = at
 
+    def worsen(self, at: datetime, change_kw: float) -> InstabilityEvent | None:
+        """Take an observation that gives cause while an event is open: :meth:`observe`, knowing the cause.
+
+        Args:
+            at: its stamp, not before the one before.
+            change_kw: that it gives cause by; 0 where the frequency alone does.
+        """
+        self._last_cause_at = at
+        return None if self._open is None else self._worsen(self._open, _Cause("measured_ramp", change_kw))
+
     def observe(
         self,
         at: datetime,

@@ -82,15 +82,19 @@ class InstabilityWatch:
         events: dict[str, InstabilityEvent] = {}
         for i in self._all_but_the_steady(places, rows, causes_kw, moments).tolist():
             row = int(rows[i])
-            if row not in self._open and not cause[i]:
+            detector = self._open.get(row)
+            if detector is not None and cause[i]:
+                event = detector.worsen(moments(i), float(causes_kw[i]))
+            elif detector is not None or cause[i]:
+                detector = self._open.setdefault(row, InstabilityDetector(sites(i), self._limit_kw))
+                event = detector.observe(
+                    moments(i),
+                    change_kw=None if np.isnan(change_kw[i]) else float(change_kw[i]),
+                    forecast=forecasts(i),
+                    frequency_hz=None if np.isnan(frequency_hz[i]) else float(frequency_hz[i]),
+                )
+            else:
                 continue
-            detector = self._open.setdefault(row, InstabilityDetector(sites(i), self._limit_kw))
-            event = detector.observe(
-                moments(i),
-                change_kw=None if np.isnan(change_kw[i]) else float(change_kw[i]),
-                forecast=forecasts(i),
-                frequency_hz=None if np.isnan(frequency_hz[i]) else float(frequency_hz[i]),
-            )
             if event is not None:
                 events[event.event_id] = event
                 if event.ended_at is not None:

@@ -1,10 +1,10 @@
 """The scaled-out stream: one member of a Kafka consumer group, and what it writes back.
 
 Order of a batch: polled → finished by the engine → everything produced is delivered → offsets
-committed. Delivery goes on while the next batch is read and computed, so offsets are committed
-just before that one's forecasts are produced, or at the next poll that finds nothing, and before
-partitions are given up. A process that dies in between leaves the batch to be read again, by
-itself or by whoever is given its partitions.
+committed. Delivery goes on while the next batches are read and computed: offsets are committed
+about twice a second, at a poll that finds nothing, and before partitions are given up. A process
+that dies in between leaves what is not committed to be read again, by itself or by whoever is
+given its partitions.
 
 A commit carries, as its metadata, from which offset on the log rebuilds what was known at it
 (``rebuild_from=…``). Whoever is given the partition starts there. Without that (a first start, or
@@ -37,6 +37,8 @@ SESSION_TIMEOUT_S: Final = 10.0
 """After so long without a sign of life a member's partitions are given to others."""
 BROKER_TIMEOUT_S: Final = 60.0
 """How long a broker that is away is waited for before the stream stops."""
+COMMIT_EVERY_S: Final = 0.5
+"""What a killed process had finished and not committed, another one does again: so much at most."""
 _RETRY_S: Final = 0.5
 _MOVED: Final = frozenset(
     {
@@ -78,6 +80,7 @@ class KafkaStream:
         self._marks: dict[int, int] = {}
         self._due: dict[int, TopicPartition] = {}
         self._closing = False
+        self._settled_s = time.monotonic()
         self._writer = KafkaWriter(connection, prefix=prefix)
         self._consumer = connection.open(
             Consumer,
@@ -125,7 +128,7 @@ class KafkaStream:
         Raises:
             DeliveryError: if it cannot be taken, or an earlier one was not delivered.
         """
-        self._settle()
+        self._settle_in_time()
         self._writer.produce(topic, key, value)
 
     def produce_many(self, topic: str, keys: Sequence[str], values: Sequence[bytes]) -> None:
@@ -134,7 +137,7 @@ class KafkaStream:
         Raises:
             DeliveryError: if one cannot be taken, or an earlier one was not delivered.
         """
-        self._settle()
+        self._settle_in_time()
         self._writer.produce_many(topic, keys, values)
 
     def poll(self, max_records: int) -> RecordBatch:
@@ -168,7 +171,7 @@ class KafkaStream:
             self._topic,
             partitions,
             offsets,
-            [message.key() for message in messages],
+            lambda i: messages[i].key(),
             [message.value() or b"" for message in messages],
             [message.timestamp()[1] for message in messages],
         )
@@ -215,6 +218,10 @@ class KafkaStream:
         ahead = {number: end for number, end in self._done.items() if end > self._committed[number]}
         self._due = {number: self._offset(number, end) for number, end in ahead.items()}
 
+    def _settle_in_time(self) -> None:
+        if time.monotonic() - self._settled_s > COMMIT_EVERY_S:
+            self._settle()
+
     def _settle(self) -> None:
         """Deliver what was produced and commit the offsets that wait for it.
 
@@ -225,6 +232,7 @@ class KafkaStream:
         if not self._due:
             return
         self._writer.flush()
+        self._settled_s = time.monotonic()
         due, self._due = self._due, {}
         if self._commit(list(due.values())):
             self._committed |= {number: place.offset for number, place in due.items()}

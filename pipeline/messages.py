@@ -33,7 +33,7 @@ class TelemetryMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     Stamps count in whole milliseconds; finer digits are cut off.
     """
 
-    site: str
+    site: Annotated[str, msgspec.Meta(min_length=1)]
     ts_utc: Aware
     load_kw: float | None = None
     solar_kw: float | None = None
@@ -195,10 +195,8 @@ def check_range(message: TelemetryMessage) -> None:
     """Refuse what no meter can mean.
 
     Raises:
-        MessageError: for a site without a name, a time or a value that is out of range.
+        MessageError: for a time or a value that is out of range.
     """
-    if not message.site:
-        raise MessageError("schema", "site: empty; name the meter")
     if not EARLIEST <= message.ts_utc < LATEST:
         raise MessageError(
             "out_of_range", f"ts_utc: {message.ts_utc.isoformat()}; give a year from 1970 to 2199"

@@ -15,8 +15,11 @@ from pipeline.features import FEATURE_NAMES, LAG_NAMES
 
 LEVEL_NAME: Final = "level"
 INPUT_NAMES: Final = (*FEATURE_NAMES, LEVEL_NAME)
-_RELATIVE: Final = np.array([name in LAG_NAMES or name.startswith("mean_") for name in FEATURE_NAMES])
-_IN_KW: Final = np.array(["_kw" in name for name in FEATURE_NAMES])
+_IN_KW: Final = sum("_kw" in name for name in FEATURE_NAMES)
+"""The first so many columns are in kW."""
+_RELATIVE: Final = np.array(
+    [float(name in LAG_NAMES or name.startswith("mean_")) for name in FEATURE_NAMES[:_IN_KW]]
+)
 
 FAMILIES: Final = {
     "lags": LAG_NAMES,
@@ -42,9 +45,8 @@ def model_inputs(
     Returns:
         One row each, columns as in :data:`INPUT_NAMES`; missing stays NaN.
     """
-    inputs = np.empty((len(rows), len(INPUT_NAMES)), dtype=np.float64)
-    inputs[:, :-1] = rows
-    inputs[:, :-1] -= np.where(_RELATIVE, net_load_kw[:, None], 0.0)
-    inputs[:, :-1] /= np.where(_IN_KW, scale_kw, 1.0)
+    inputs = np.empty((len(rows), len(INPUT_NAMES)), dtype=np.float32)
+    inputs[:, :_IN_KW] = (rows[:, :_IN_KW] - net_load_kw[:, None] * _RELATIVE) / scale_kw
+    inputs[:, _IN_KW:-1] = rows[:, _IN_KW:]
     inputs[:, -1] = (net_load_kw - mean_kw) / scale_kw
-    return inputs.astype(np.float32)
+    return inputs

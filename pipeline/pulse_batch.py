@@ -29,7 +29,6 @@ LOAD, SOLAR, WIND, NET_LOAD, FREQUENCY = (
 )
 _EARLIEST_MS: Final = round(EARLIEST.timestamp() * 1000)
 _LATEST_MS: Final = round(LATEST.timestamp() * 1000)
-_time_zone = attrgetter("tzinfo")
 _TOLERANCE_MS: Final = round(FUTURE_TOLERANCE.total_seconds() * 1000)
 
 
@@ -52,7 +51,7 @@ class PulseBatch:
         ts_ms: whole milliseconds since 1970.
         values: one row a channel (:data:`pipeline.messages.VALUE_NAMES`), one column a pulse; NaN
             is missing. Net load is derived where only its three parts are there.
-        as_sent: whether every time came in UTC and in whole milliseconds.
+        moments: their times, aware, in UTC and whole milliseconds.
     """
 
     places: Indices
@@ -60,16 +59,10 @@ class PulseBatch:
     sites: list[str]
     ts_ms: Integers
     values: Floats
-    as_sent: bool
+    moments: list[datetime]
 
     def __len__(self) -> int:
         return len(self.messages)
-
-    def stamps(self, chosen: Sequence[int]) -> list[datetime]:
-        """UTC times of some pulses, in whole milliseconds."""
-        if self.as_sent:
-            return [self.messages[i].ts_utc for i in chosen]
-        return [stamp_of(self.messages[i]) for i in chosen]
 
 
 def decode_batch(
@@ -90,7 +83,8 @@ def decode_batch(
     seconds = np.array(list(map(datetime.timestamp, stamps)), dtype=np.float64)
     ts_us = np.rint(seconds * 1e6).astype(np.int64)
     ts_ms = ts_us // 1000
-    as_sent = {*map(_time_zone, stamps)} <= {UTC} and not np.any(ts_us % 1000)
+    if [stamp.tzinfo for stamp in stamps].count(UTC) < len(stamps) or np.any(ts_us % 1000):
+        stamps = list(map(stamp_of, messages))
     numbers = np.array([_numbers(list(map(attrgetter(name), messages))) for name in VALUE_NAMES])
     parts = numbers[LOAD] - numbers[SOLAR] - numbers[WIND]
     numbers[NET_LOAD] = np.where(np.isnan(numbers[NET_LOAD]), parts, numbers[NET_LOAD])
@@ -99,18 +93,22 @@ def decode_batch(
     early = (written >= 0) & (ts_ms > written + _TOLERANCE_MS)
     odd = (ts_ms < _EARLIEST_MS) | (ts_ms >= _LATEST_MS) | (np.abs(numbers) > LARGEST_VALUE).any(axis=0)
     odd |= early | bounds.passed(sites, numbers)
-    if "" in sites:
-        odd |= np.array([not site for site in sites])
     if not odd.any():
-        return PulseBatch(places, messages, sites, ts_ms, numbers, as_sent), refused
+        return PulseBatch(places, messages, sites, ts_ms, numbers, stamps), refused
     refused += [
         Refused(int(places[i]), _reason(messages[i], numbers[:, i], early=bool(early[i]), bounds=bounds))
         for i in np.flatnonzero(odd).tolist()
     ]
     good = np.flatnonzero(~odd)
     chosen = good.tolist()
-    kept, of_sites = [messages[i] for i in chosen], [sites[i] for i in chosen]
-    return PulseBatch(places[good], kept, of_sites, ts_ms[good], numbers[:, good], as_sent), refused
+    return PulseBatch(
+        places[good],
+        [messages[i] for i in chosen],
+        [sites[i] for i in chosen],
+        ts_ms[good],
+        numbers[:, good],
+        [stamps[i] for i in chosen],
+    ), refused
 
 
 def _reason(message: TelemetryMessage, numbers: Floats, *, early: bool, bounds: Bounds) -> MessageError:

@@ -289,7 +289,9 @@ class SiteTable:
     def _remember(self, rows: Indices, ts_ms: Integers, prints: Fingerprints) -> None:
         """Note events that are newer than all before them."""
         ordinal = _ordinal(rows)
-        before = np.where(ordinal == 0, self._newest_ms[rows], np.roll(ts_ms, 1))
+        before = self._newest_ms[rows]
+        if ordinal.any():
+            before = np.where(ordinal == 0, before, np.roll(ts_ms, 1))
         after_silence = (before >= 0) & (ts_ms - before > self.reach.lateness_ms)
         self._recent.add(rows, ts_ms, prints, ordinal, after_silence)
         self._newest_ms[rows] = ts_ms  # the last one of a site counts
@@ -371,8 +373,8 @@ def _too_dense(batch: PulseBatch, i: int) -> Refused:
 
 
 def _refused(batch: PulseBatch, i: int, reason: str, text: str) -> Refused:
-    (moment,) = batch.stamps([int(i)])
-    return Refused(int(batch.places[i]), MessageError(reason, f"ts_utc: {moment.isoformat()} {text}"))
+    error = MessageError(reason, f"ts_utc: {batch.moments[i].isoformat()} {text}")
+    return Refused(int(batch.places[i]), error)
 
 
 def _events_of(ts_ms: Integers, net_load_kw: Floats) -> SiteEvents:

@@ -1,6 +1,6 @@
 """What the engine asks of a stream: Kafka's few verbs, so that the in-memory stream and Kafka fit alike."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -24,12 +24,15 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Records of one topic as columns, since very many come at once; keys are as the broker has them."""
+    """Records of one topic as columns, since very many come at once.
+
+    ``key`` gives a record's key by its place: few are ever asked for.
+    """
 
     topic: str = ""
     partitions: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
-    keys: list[str | bytes | None] = field(default_factory=list)
+    key: Callable[[int], str | bytes | None] = lambda _place: None
     values: list[bytes] = field(default_factory=list)
     written_ms: list[int] = field(default_factory=list)
 
@@ -40,7 +43,9 @@ class RecordBatch:
         if not columns:
             return cls()
         topics, partitions, offsets, keys, values, written_ms = columns
-        return cls(topics[0], list(partitions), list(offsets), list(keys), list(values), list(written_ms))
+        return cls(
+            topics[0], list(partitions), list(offsets), keys.__getitem__, list(values), list(written_ms)
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -53,7 +58,7 @@ class RecordBatch:
             self.topic,
             self.partitions[i],
             self.offsets[i],
-            _text(self.keys[i]),
+            _text(self.key(i)),
             self.values[i],
             self.written_ms[i],
         )
@@ -64,7 +69,7 @@ class RecordBatch:
             self.topic,
             [self.partitions[i] for i in places],
             [self.offsets[i] for i in places],
-            [self.keys[i] for i in places],
+            lambda i: self.key(places[i]),
             [self.values[i] for i in places],
             [self.written_ms[i] for i in places],
         )

@@ -155,7 +155,7 @@ class WindowTable:
         leads = ordinal == 0
         ends = np.append(leads[1:], True)
         position = self._head[rows] + ordinal
-        earlier_ms = np.where(leads, self._newest_ms[rows], np.roll(ts_ms, 1))
+        earlier_ms = _previous(ts_ms, leads, self._newest_ms[rows])
         known = position > 0
         silent = known & (ts_ms - earlier_ms > self._reach.retention_ms)
         first = self._firsts(rows, position, silent)
@@ -170,7 +170,7 @@ class WindowTable:
             guess = np.clip(self._tails[rows, w] + ordinal + 1, lowest, position)
             tails.append(self._tail(guess, rows, lowest, position, ts_ms, window_ms=window_ms))
         for w, tail in enumerate(tails):
-            sums = stacked - self._left(rows, np.where(leads, self._tails[rows, w], np.roll(tail, 1)), tail)
+            sums = stacked - self._left(rows, _previous(tail, leads, self._tails[rows, w]), tail)
             sums = _running(sums, leads) + self._sums[rows, w]
             counts = (position - tail + 1).astype(np.int64)
             column = ROLLING_AT + 2 * w
@@ -232,6 +232,9 @@ class WindowTable:
     def _left(self, rows: Indices, start: Integers, end: Integers) -> Integers:
         """Sums of what left a window when its tail went from ``start`` to ``end``, three columns."""
         counts = end - start
+        if (counts == 1).all():  # as it is for a steady pulse
+            gone = WindowSums.of_values(self._quanta(rows, start))
+            return np.stack([gone.total, gone.squares, gone.high], axis=1)
         ends = np.cumsum(counts)
         owner = np.repeat(np.arange(len(rows)), counts)
         position = start[owner] + np.arange(len(owner)) - (ends - counts)[owner]
@@ -251,17 +254,21 @@ class WindowTable:
         place = slot + (rows * self._slots)[:, None]
         word = self._word.reshape(-1).take(place)
         ages = _age_of(ts_ms[:, None], word)
-        ages[back < lowest[:, None]] = _FAR
-        wanted = self._reach.cadence_ms * np.arange(1, LAGS + 1)
-        off = np.abs(ages[:, 1:-1] - wanted)
+        if (back[:, -1] < lowest).any():
+            ages[back < lowest[:, None]] = _FAR
+        off = np.abs(ages - self._reach.cadence_ms * _BACK)
         found = to_kw(self._quanta_of(word[:, 1:-1], place[:, 1:-1]))
-        settled = (off < np.abs(ages[:, 2:] - wanted)) & (off <= np.abs(ages[:, :-2] - wanted))
-        if not settled.all():
-            event, lag = np.nonzero(~settled)
-            nearest, off[event, lag] = self._nearest(
-                rows[event], lowest[event], position[event], ts_ms[event], wanted[lag]
+        # All within a quarter of a cadence of their places: then none is nearer to another's.
+        odd = np.flatnonzero((4 * off.max(axis=1)) >= self._reach.cadence_ms)
+        off = off[:, 1:-1]
+        if len(odd):
+            wanted = np.tile(self._reach.cadence_ms * _BACK[1:-1], len(odd))
+            event = np.repeat(odd, LAGS)
+            nearest, distance = self._nearest(
+                rows[event], lowest[event], position[event], ts_ms[event], wanted
             )
-            found[event, lag] = to_kw(self._quanta(rows[event], nearest))
+            off[odd] = distance.reshape(-1, LAGS)
+            found[odd] = to_kw(self._quanta(rows[event], nearest)).reshape(-1, LAGS)
         values[:, :LAGS] = np.where(2 * off <= self._reach.cadence_ms, found, np.nan)
 
     def _nearest(
@@ -358,8 +365,15 @@ def _age_of(ts_ms: Integers, word: Integers) -> Integers:
     return np.asarray((ts_ms - (word >> 32)) & _LOW_32)
 
 
+def _previous(values: Integers, leads: Mask, first: Integers) -> Integers:
+    """For each event the value of the one before it of its site, ``first`` for a site's first event."""
+    return first if leads.all() else np.where(leads, first, np.roll(values, 1))
+
+
 def _spread(values: Integers, ends: Mask) -> Integers:
     """For each event the value at its site's last event."""
+    if ends.all():
+        return values
     last = np.flatnonzero(ends)
     return np.asarray(values[np.repeat(last, np.diff(last, prepend=-1))])
 

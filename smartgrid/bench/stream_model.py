@@ -1,6 +1,5 @@
 """The model of the stream benchmark, saved where its workers find it."""
 
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from pipeline.training import train, training_rows
 from smartgrid.bench.stream_load import CADENCE_S, site_days
 
 TREES = 100
+"""Of each quantile, as ``train`` counts them."""
 ROWS_FILE = "rows.npy"
 """Beside the model: a batch of ready inputs for its trees."""
 _DAYS = 10
@@ -24,7 +24,7 @@ def bench_model(given: Path | None, folder: Path) -> ForecastModel:
     """The model, saved in ``folder``, with ready inputs for the floor beside it.
 
     Args:
-        given: directory of a model; where None, one of at least 100 trees is trained on synthetic
+        given: directory of a model; where None, one of 100 trees a quantile is trained on synthetic
             days at a site's size.
         folder: empty.
 
@@ -33,8 +33,7 @@ def bench_model(given: Path | None, folder: Path) -> ForecastModel:
     """
     days = site_days(_DAYS)
     if given is None:
-        rounds = ceil(TREES / len(QUANTILES))  # each round makes one tree for each quantile
-        model = train(days, cadence_s=CADENCE_S, site_tz=_SITE_TZ, trees=rounds)
+        model = train(days, cadence_s=CADENCE_S, site_tz=_SITE_TZ, trees=TREES)
     else:
         model = ForecastModel.load(given, cadence_s=CADENCE_S)
     model.save(folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
 from pipeline.kafka_settings import KafkaConnection
+from smartgrid.collector import look_for_cycles_rarely
 from smartgrid.errors import SmartGridError
 
 _PATIENCE_S = 900.0
@@ -164,6 +165,7 @@ def worker(job: Job, task: WorkerTask) -> Iterator[Worker]:
 
 
 def _run(job: Job, task: WorkerTask, pipe: Connection) -> None:
+    look_for_cycles_rarely()  # as `smartgrid stream` does; the floor has the same
     pipe.send(job(task, Reins(pipe)))
     pipe.close()
 

@@ -39,6 +39,7 @@ def stream(
     from pipeline.engine import BatchReport, StreamEngine
     from pipeline.kafka_stream import KafkaStream
     from pipeline.model import ForecastModel
+    from smartgrid.collector import look_for_cycles_rarely
     from smartgrid.kafka_access import kafka_connection
     from smartgrid.observability import StreamMetrics
     from smartgrid.series_store import store_name, stream_store
@@ -60,6 +61,7 @@ def stream(
         _probes(settings, metrics, watch),
     ):
         announce(settings, f"group {group}, writes to {store_name(settings)}; stop with Ctrl-C")
+        look_for_cycles_rarely()
         engine = StreamEngine(
             transport, store, learnt, sites=site_rules(settings.sites), lateness_s=settings.lateness_s
         )

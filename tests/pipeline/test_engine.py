@@ -232,18 +232,21 @@ def test_a_site_without_bounds_may_show_a_little_negative_sun_and_no_more(
     assert engine.drain().reasons == {"out_of_bounds": 1}
 
 
-def test_a_site_of_another_time_zone_has_the_hour_of_its_own_day(model: ForecastModel) -> None:
+def test_a_site_of_another_time_zone_has_the_hour_of_its_own_day(
+    model: ForecastModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stream = MemoryStream()
     rules = {"there": SiteRules(time_zone="America/Los_Angeles"), "here": SiteRules()}
     asked: list[Floats] = []
-    engine = StreamEngine(stream, None, model, sites=rules)
     predict = model.predict
-    engine._model.predict = lambda rows, level: (asked.append(rows), predict(rows, level))[1]  # type: ignore[method-assign]
-    try:
-        publish(stream, [pulse(0, site="there"), pulse(0, site="here")])
-        engine.drain()
-    finally:
-        del engine._model.predict  # type: ignore[method-assign]
+
+    def noting(rows: Floats, net_load_kw: Floats) -> Floats:
+        asked.append(rows)
+        return predict(rows, net_load_kw)
+
+    monkeypatch.setattr(model, "predict", noting)
+    publish(stream, [pulse(0, site="there"), pulse(0, site="here")])
+    StreamEngine(stream, None, model, sites=rules).drain()
     (rows,) = asked
     at = FEATURE_NAMES.index("hour_sin")
     hours = [(math.atan2(*row[at : at + 2]) / math.tau * 24) % 24 for row in rows]

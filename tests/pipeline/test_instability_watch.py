@@ -49,14 +49,14 @@ def test_events_are_those_of_one_detector_a_site_in_any_batching(
     found: dict[str, InstabilityEvent] = {}
     for begin in range(0, len(seen), cut):
         part = seen[begin : begin + cut]
-        change = np.array([row[1] for row in part])
+        changes = np.array([row[1] for row in part])
         bands = np.array([row[2] or (np.nan,) * 3 for row in part])
-        frequency = np.array([row[3] for row in part])
+        frequencies = np.array([row[3] for row in part])
         events = watch.follow(
             np.array([row[0] for row in part]),
-            watch.causes_kw(change, bands, frequency),
-            change_kw=change,
-            frequency_hz=frequency,
+            watch.causes_kw(changes, bands, frequencies),
+            change_kw=changes,
+            frequency_hz=frequencies,
             sites=lambda i, begin=begin: f"site-{seen[begin + i][0]}",  # type: ignore[misc]
             moments=lambda i, begin=begin: at[begin + i],  # type: ignore[misc]
             forecasts=lambda i, begin=begin: made[begin + i],  # type: ignore[misc]
@@ -71,6 +71,7 @@ def test_probabilities_of_many_bands_are_those_of_one_to_the_bit(
 ) -> None:
     bands = np.sort(np.array(rows), axis=1)
     one = [
-        Forecast("a", START, START, 0.0, *band, "m").probability_beyond(limit_kw) for band in bands.tolist()
+        Forecast("a", START, START, 0.0, p10, p50, p90, "m").probability_beyond(limit_kw)
+        for p10, p50, p90 in bands.tolist()
     ]
     assert probability_beyond(bands, limit_kw).tolist() == one

