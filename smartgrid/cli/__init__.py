@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import typer
 
 from smartgrid.cli.approvals import app as approvals_app
+from smartgrid.cli.attack import attack
 from smartgrid.cli.audit import app as audit_app
 from smartgrid.cli.backtest import app as backtest_app
 from smartgrid.cli.bench import app as bench_app
@@ -33,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     help="Watch a grid area, forecast its net load, keep it stable and trade its battery, behind guardrails.",
 )
-for _command in (demo, up, mcp, supervise, train, produce, stream, doctor, halt, resume):
+for _command in (demo, up, mcp, supervise, train, produce, stream, attack, doctor, halt, resume):
     app.command(_command.__name__)(_command)
 app.add_typer(approvals_app, name="approvals")
 app.add_typer(audit_app, name="audit")

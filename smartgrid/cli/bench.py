@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from smartgrid.cli.bench_arbitrage import arbitrage
+from smartgrid.cli.bench_fdia import fdia
+from smartgrid.cli.bench_forecast import forecast
 from smartgrid.cli.kafka_options import BrokersOption
 from smartgrid.cli.options import JsonOption, StateOption
 from smartgrid.cli.output import console, errors, print_json
@@ -16,11 +19,9 @@ if TYPE_CHECKING:
     from smartgrid.bench.stream import BenchPlan, StreamResult
 
 app = typer.Typer(no_args_is_help=True, help="Benchmarks, side by side with their references.")
-
-
-@app.callback()
-def _bench() -> None:
-    """Benchmarks, side by side with their references."""
+app.command("forecast")(forecast)
+app.command("arbitrage")(arbitrage)
+app.command("fdia")(fdia)
 
 
 @app.command("day")
@@ -61,7 +62,7 @@ def stream(
     ] = False,
     model: Annotated[
         Path | None,
-        typer.Option("--model", help="Model directory; one of 100 trees is trained otherwise."),
+        typer.Option("--model", help="Model directory; one of 100 trees a quantile is trained otherwise."),
     ] = None,
     brokers: BrokersOption = None,
     state: StateOption = None,
@@ -97,7 +98,9 @@ def _say_stream(step: str) -> None:
 def _show_stream(result: "StreamResult") -> None:
     from smartgrid.bench.stream_report import notes, speeds
 
-    title = f"From Kafka to Kafka, one process, a model of {result.trees} trees"
+    title = (
+        f"From Kafka to Kafka, one process, a model of {result.trees} trees, those of all quantiles together"
+    )
     table = Table(title=title, title_justify="left")
     table.add_column("sites", justify="right")
     table.add_column("way")

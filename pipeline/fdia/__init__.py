@@ -1,0 +1,1 @@
+"""False data injection: labelled attacks, and the detectors that score every pulse against them."""

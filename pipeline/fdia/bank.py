@@ -1,0 +1,78 @@
+"""Fitted parameters of channel detectors, stacked so that many run side by side."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from pipeline.fdia.layout import Floats, Layout
+
+REPLAY_ROWS: Final = (1, 2, 4, 8)
+REPLAY_DAYS: Final = (1, 2, 7)
+PULSE: Final = 0
+NOISE: Final = 1
+FROZEN: Final = 2
+REPLAY: Final = 3
+"""Places of the statistics that follow those of the path."""
+
+LARGEST_INTEREST: Final = 0.05
+INTEREST_AT_15_MIN: Final = 0.018
+FULL_SHARE_MIN: Final = 120.0
+LAST_MIN: Final = 210.0
+LAST_SHARE: Final = 0.1
+"""Beyond this age the path is kept for its substitutes rather than for alarms."""
+SIDE_SHARE: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Models along the first axis; a lane names the one that judges it.
+
+    Attributes:
+        layout: lags and horizons of all.
+        weights: model × block × horizon × (lags, calendar), of the change in kW.
+        spread_kw: model × block × horizon.
+        interest_kw: model × horizon: the smallest deviation worth an alarm, by age.
+        level_kw: model: mean of |channel|.
+        resolution_kw: model: differences below it count as none.
+        ordinary: model: mean of |one-step residual| in spreads on clean rows.
+        tails: model × statistic × :data:`pipeline.fdia.tails.PARAMETERS`.
+    """
+
+    layout: Layout
+    weights: Floats
+    spread_kw: Floats
+    interest_kw: Floats
+    level_kw: Floats
+    resolution_kw: Floats
+    ordinary: Floats
+    tails: Floats
+
+
+def statistics_count(layout: Layout) -> int:
+    """How many statistics a channel has."""
+    return len(layout.horizons) + REPLAY + len(REPLAY_ROWS)
+
+
+def interest_kw(spread_kw: Floats, level_kw: float, layout: Layout) -> Floats:
+    """The smallest deviation worth an alarm, by age.
+
+    The share of false alarms that an age and a part of the day get is spent where a deviation of
+    this size can be told from noise; where it can always or never be, a lower threshold buys nothing.
+    """
+    minutes = layout.horizons * layout.cadence_s / 60.0
+    relative = np.minimum(LARGEST_INTEREST, INTEREST_AT_15_MIN * np.sqrt(minutes / 15.0))
+    return np.asarray(np.maximum(relative * level_kw, 2.0 * np.median(spread_kw, axis=0)))
+
+
+def log_shares(layout: Layout) -> Floats:
+    """Logarithm of each statistic's share of the false-alarm budget.
+
+    A jump stands far out of the noise and needs little; slow deviations need nearly all of it.
+    """
+    minutes = layout.horizons * layout.cadence_s / 60.0
+    path = np.minimum(1.0, (minutes / FULL_SHARE_MIN) ** 1.5)
+    path[minutes > LAST_MIN] = LAST_SHARE
+    side = np.full(REPLAY + len(REPLAY_ROWS), SIDE_SHARE)
+    shares = np.concatenate([path, side])
+    return np.asarray(np.log(shares / shares.sum()))

@@ -1,0 +1,227 @@
+"""Fits the detector on clean rows before T: paths, scales, and thresholds at their nominal rate.
+
+Training rows are cut into segments; each is judged by a model that was fitted without it, in the
+very loop that judges new pulses, episodes and substitutes included. So thresholds give their
+nominal rate of false alarms, counted as users count them (re-armed hourly).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from pipeline.fdia.balance import BalanceFit, measure_balance
+from pipeline.fdia.bank import Bank, interest_kw, statistics_count
+from pipeline.fdia.detector import DetectorModel, balance_deviations
+from pipeline.fdia.errors import DetectorError
+from pipeline.fdia.lanes import LARGEST_Z, Booleans
+from pipeline.fdia.layout import Calendar, Floats, Integers, Layout
+from pipeline.fdia.path_model import PathFit, fit_paths
+from pipeline.fdia.regular import RegularSeries
+from pipeline.fdia.scoring import rearmed
+from pipeline.fdia.sites import Sites
+from pipeline.fdia.tails import PARAMETERS, UNFITTED, fit_tail
+
+FOLDS: Final = 8
+SEGMENTS_PER_FOLD: Final = 4
+SEGMENTS: Final = FOLDS * SEGMENTS_PER_FOLD
+PER_DAY: Final = 1.0
+PER_WEEK: Final = 1.0 / 7.0
+ECHO_RESERVE: Final = 0.25
+"""Of the weekly budget, kept for alarms at the end of attacks that were found too late or not at all."""
+COARSE: Final = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
+FINE: Final = (-0.3, -0.1, 0.1, 0.3)
+NO_ALARM: Final = 1e9
+
+
+@dataclass(frozen=True)
+class _Clean:
+    """Training rows and how they are cut."""
+
+    series: RegularSeries
+    calendar: Calendar
+    balance_z: Floats
+    starts: Integers
+    length: int
+    burn_in: int
+
+    @property
+    def days(self) -> float:
+        return self.length * len(self.starts) * self.series.cadence_s / 86_400.0
+
+
+def fit_detector(series: RegularSeries, site_tz: str) -> DetectorModel:
+    """Fit on rows that are taken to be clean.
+
+    Args:
+        series: the training rows, at least five weeks.
+        site_tz: IANA time zone of the site's day.
+
+    Raises:
+        DetectorError: for too few rows, or a cadence that is not served.
+    """
+    layout = Layout(series.cadence_s, site_tz)
+    sides = series.balance_sides()
+    balance = None if sides is None else measure_balance(*sides)
+    clean = _cut(series, layout, balance)
+    since_first = np.arange(len(series)) - clean.starts[0]
+    fold = np.clip(since_first // (SEGMENTS_PER_FOLD * clean.length), 0, FOLDS - 1)
+    fits = [fit_paths(values, clean.calendar, fold, layout) for values in series.values_kw]
+    bank = _bank(fits, series.values_kw, layout)
+    bank, balance = _with_tails(bank, balance, clean)
+    alarm_day, alarm_week = _thresholds(bank, balance, clean)
+    return DetectorModel(series.channels, _last_fold(bank, len(fits)), balance, alarm_day, alarm_week)
+
+
+def _cut(series: RegularSeries, layout: Layout, balance: BalanceFit | None) -> _Clean:
+    burn_in = layout.longest + 1
+    first = layout.window + burn_in
+    length = (len(series) - first) // SEGMENTS
+    if length < layout.day_rows // 2:
+        raise DetectorError(f"{len(series)} rows before T are too few: give five weeks or more")
+    starts = first + length * np.arange(SEGMENTS)
+    deviations = np.full(len(series), np.nan)
+    if balance is not None:
+        deviations = balance_deviations(balance, series.channels, series.values_kw[None])[0]
+    return _Clean(series, layout.calendar(series.stamps), deviations, starts, length, burn_in)
+
+
+def _bank(fits: list[PathFit], values_kw: Floats, layout: Layout) -> Bank:
+    """Model ``fold * channels + channel``; the last fold holds the fits on all rows."""
+    folds = len(fits[0].weights)
+    level = np.nanmean(np.abs(values_kw), axis=1)
+    interest = np.stack([interest_kw(fit.spread_kw, kw, layout) for fit, kw in zip(fits, level, strict=True)])
+    ordinary = np.array([_ordinary(fit) for fit in fits])
+    resolution = np.array([_resolution_kw(values) for values in values_kw])
+
+    def each(of_channel: Floats) -> Floats:
+        return np.concatenate([of_channel] * folds)
+
+    return Bank(
+        layout=layout,
+        weights=np.stack([fit.weights[k] for k in range(folds) for fit in fits]),
+        spread_kw=each(np.stack([fit.spread_kw for fit in fits])),
+        interest_kw=each(interest),
+        level_kw=each(np.maximum(level, 1e-9)),
+        resolution_kw=each(resolution),
+        ordinary=each(ordinary),
+        tails=np.tile(UNFITTED, (folds * len(fits), statistics_count(layout), 1)),
+    )
+
+
+def _ordinary(fit: PathFit) -> float:
+    size = np.abs(fit.residual_kw[:, 0]) / np.median(fit.spread_kw[:, 0])
+    return float(np.nanmean(np.minimum(size, LARGEST_Z)))
+
+
+def _resolution_kw(values_kw: Floats) -> float:
+    steps = np.abs(np.diff(values_kw))
+    moved = steps[steps > 0.0]
+    smallest = float(np.quantile(moved, 0.001)) if len(moved) else 1.0
+    return max(smallest / 2.0, 1e-6 * float(np.nanmean(np.abs(values_kw))), 1e-12)
+
+
+def _last_fold(bank: Bank, channels: int) -> Bank:
+    parts = ("weights", "spread_kw", "interest_kw", "level_kw", "resolution_kw", "ordinary", "tails")
+    return replace(bank, **{name: getattr(bank, name)[-channels:] for name in parts})
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Alarms by step × (candidate × segment); statistics where they were asked for."""
+
+    alarm_day: Booleans
+    alarm_week: Booleans
+    statistics: Floats | None
+    balance: Floats | None
+
+    def kept(self) -> Floats:
+        """The statistics, which were asked for."""
+        if self.statistics is None:
+            raise DetectorError("statistics were not kept; run with keep=True")
+        return self.statistics
+
+
+def _run(
+    bank: Bank,
+    balance: BalanceFit | None,
+    clean: _Clean,
+    *,
+    day: Floats,
+    week: Floats,
+    keep: bool = False,
+) -> _Run:
+    """Judge all segments once per pair of thresholds."""
+    repeats = len(day)
+    starts = np.tile(clean.starts, repeats)
+    fold = np.tile(np.arange(SEGMENTS) // SEGMENTS_PER_FOLD, repeats)
+    values, window = clean.series.values_kw, bank.layout.window
+    before = starts[:, None] - clean.burn_in - window + np.arange(window)
+    sites = Sites(
+        bank,
+        balance,
+        model=fold,
+        history_kw=values[:, before].transpose(1, 0, 2),
+        alarm_day=np.repeat(day, SEGMENTS),
+        alarm_week=np.repeat(week, SEGMENTS),
+    )
+    alarms = np.zeros((2, clean.length, len(starts)), dtype=np.bool_)
+    statistics, balances = [], []
+    for step in range(-clean.burn_in, clean.length):
+        at = starts + step
+        found = sites.step(
+            values[:, at].T.copy(), clean.balance_z[at], clean.calendar.block[at], clean.calendar.terms[at]
+        )
+        if step >= 0:
+            alarms[0, step], alarms[1, step] = found.alarm_day, found.alarm_week
+            if keep:
+                statistics.append(sites.last_statistics)
+                balances.append(sites.last_balance)
+    if not keep:
+        return _Run(alarms[0], alarms[1], None, None)
+    kept = np.stack([part for part in statistics if part is not None])
+    differences = [part for part in balances if part is not None]
+    return _Run(alarms[0], alarms[1], kept, np.stack(differences) if differences else None)
+
+
+def _with_tails(bank: Bank, balance: BalanceFit | None, clean: _Clean) -> tuple[Bank, BalanceFit | None]:
+    """Scale every statistic by how rare its values are on the segments."""
+    never = np.array([NO_ALARM])
+    run = _run(bank, balance, clean, day=never, week=never, keep=True)
+    channels = len(clean.series.channels)
+    tails = np.empty((channels, statistics_count(bank.layout), PARAMETERS))
+    statistics = run.kept()
+    for channel in range(channels):
+        for place in range(tails.shape[1]):
+            tails[channel, place] = fit_tail(statistics[:, :, channel, place].ravel(), clean.days)
+    bank = replace(bank, tails=np.concatenate([tails] * (len(bank.weights) // channels)))
+    if balance is None or run.balance is None:
+        return bank, balance
+    spans = [fit_tail(run.balance[:, :, place].ravel(), clean.days) for place in range(run.balance.shape[2])]
+    return bank, replace(balance, tails=np.stack(spans))
+
+
+def _thresholds(bank: Bank, balance: BalanceFit | None, clean: _Clean) -> tuple[float, float]:
+    """Thresholds of surprise at one false alarm a day and a week, in the closed loop."""
+    day = -2.0
+    for offsets in (COARSE, COARSE, FINE):
+        tried = day + np.array(offsets)
+        run = _run(bank, balance, clean, day=tried, week=np.full(len(tried), NO_ALARM))
+        day = _at_rate(tried, run.alarm_day, PER_DAY, clean, bank.layout)
+    week = day + 2.5
+    for offsets in (COARSE, FINE):
+        tried = np.maximum(week + np.array(offsets), day)
+        run = _run(bank, balance, clean, day=np.full(len(tried), day), week=tried)
+        week = _at_rate(tried, run.alarm_week, (1.0 - ECHO_RESERVE) * PER_WEEK, clean, bank.layout)
+    return day, max(day, week)
+
+
+def _at_rate(tried: Floats, alarm: Booleans, per_day: float, clean: _Clean, layout: Layout) -> float:
+    """The threshold between those tried that gives the rate, on a logarithmic scale."""
+    by_candidate = alarm.reshape(clean.length, len(tried), SEGMENTS)
+    rates = [
+        sum(len(rearmed(np.flatnonzero(alarms), layout.hour_rows)) for alarms in of.T) / clean.days
+        for of in by_candidate.transpose(1, 0, 2)
+    ]
+    falling = np.minimum.accumulate(np.log(np.maximum(rates, 0.1 / clean.days)))
+    return float(np.interp(-np.log(per_day), -falling, tried))

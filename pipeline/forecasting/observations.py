@@ -1,0 +1,87 @@
+"""Observations of one site as arrays, and how values are found in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from grid.series import BaseSeries
+from pipeline.arrays import Floats, Indices, Micros
+
+COMPONENTS = ("load", "solar", "wind")
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Observations of one site that have a net load.
+
+    Invariants:
+        ``ts_us`` is sorted and unique; every array has its length; ``net_load_kw`` has no NaN.
+
+    Attributes:
+        ts_us: stamps.
+        net_load_kw: net load.
+        components_kw: ``load``, ``solar``, ``wind`` where the site has that channel; may hold NaN.
+    """
+
+    ts_us: Micros
+    net_load_kw: Floats
+    components_kw: dict[str, Floats]
+
+    def __len__(self) -> int:
+        return len(self.ts_us)
+
+    def part(self, keep: slice) -> "Observations":
+        """Some consecutive ones."""
+        return Observations(
+            self.ts_us[keep],
+            self.net_load_kw[keep],
+            {name: kw[keep] for name, kw in self.components_kw.items()},
+        )
+
+
+def observations_of(series: BaseSeries) -> Observations:
+    """The rows of a series that have a net load.
+
+    A load that is the net load itself (there is neither solar nor wind) is no component.
+    """
+    frame = series.frame[series.frame["net_load_kw"].notna()]
+    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").as_unit("us")
+    present = [name for name in COMPONENTS if f"{name}_kw" in frame]
+    if present == ["load"]:
+        present = []
+    return Observations(
+        index.asi8,
+        frame["net_load_kw"].to_numpy(dtype=np.float64),
+        {name: frame[f"{name}_kw"].to_numpy(dtype=np.float64) for name in present},
+    )
+
+
+def nearest_index(ts_us: Micros, wanted_us: Micros, tolerance_us: int) -> Indices:
+    """For each wanted time the index of the nearest stamp within the tolerance, else −1.
+
+    Of two equally near, the earlier one.
+    """
+    if len(ts_us) == 0:
+        return np.full(len(wanted_us), -1, dtype=np.intp)
+    after = np.minimum(np.searchsorted(ts_us, wanted_us), len(ts_us) - 1)
+    before = np.maximum(after - 1, 0)
+    nearer_before = np.abs(wanted_us - ts_us[before]) <= np.abs(ts_us[after] - wanted_us)
+    found = np.where(nearer_before, before, after)
+    return np.asarray(np.where(np.abs(ts_us[found] - wanted_us) <= tolerance_us, found, -1))
+
+
+def taken(values: Floats, found: Indices) -> Floats:
+    """Values at indices; NaN where the index is −1."""
+    if len(values) == 0:
+        return np.full(len(found), np.nan)
+    return np.asarray(np.where(found >= 0, values[found], np.nan))
+
+
+def changes_ahead(seen: Observations, from_us: Micros, *, horizon_us: int, cadence_us: int) -> Floats:
+    """NL(t + horizon) − NL(t) in kW; NaN where an end is missing."""
+    ends = [
+        taken(seen.net_load_kw, nearest_index(seen.ts_us, at, cadence_us // 2))
+        for at in (from_us, from_us + horizon_us)
+    ]
+    return np.asarray(ends[1] - ends[0])

@@ -1,0 +1,1 @@
+"""Trading: what stored energy is worth, learnt from prices of the past."""

@@ -1,0 +1,1 @@
+"""Backtests that bring several rooms together."""
