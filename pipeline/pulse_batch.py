@@ -83,8 +83,7 @@ def decode_batch(
     seconds = np.array(list(map(datetime.timestamp, stamps)), dtype=np.float64)
     ts_us = np.rint(seconds * 1e6).astype(np.int64)
     ts_ms = ts_us // 1000
-    if [stamp.tzinfo for stamp in stamps].count(UTC) < len(stamps) or np.any(ts_us % 1000):
-        stamps = list(map(stamp_of, messages))
+    as_sent = [stamp.tzinfo for stamp in stamps].count(UTC) == len(stamps) and not np.any(ts_us % 1000)
     numbers = np.array([_numbers(list(map(attrgetter(name), messages))) for name in VALUE_NAMES])
     parts = numbers[LOAD] - numbers[SOLAR] - numbers[WIND]
     numbers[NET_LOAD] = np.where(np.isnan(numbers[NET_LOAD]), parts, numbers[NET_LOAD])
@@ -93,22 +92,17 @@ def decode_batch(
     early = (written >= 0) & (ts_ms > written + _TOLERANCE_MS)
     odd = (ts_ms < _EARLIEST_MS) | (ts_ms >= _LATEST_MS) | (np.abs(numbers) > LARGEST_VALUE).any(axis=0)
     odd |= early | bounds.passed(sites, numbers)
-    if not odd.any():
-        return PulseBatch(places, messages, sites, ts_ms, numbers, stamps), refused
-    refused += [
-        Refused(int(places[i]), _reason(messages[i], numbers[:, i], early=bool(early[i]), bounds=bounds))
-        for i in np.flatnonzero(odd).tolist()
-    ]
-    good = np.flatnonzero(~odd)
-    chosen = good.tolist()
-    return PulseBatch(
-        places[good],
-        [messages[i] for i in chosen],
-        [sites[i] for i in chosen],
-        ts_ms[good],
-        numbers[:, good],
-        [stamps[i] for i in chosen],
-    ), refused
+    if odd.any():
+        refused += [
+            Refused(int(places[i]), _reason(messages[i], numbers[:, i], early=bool(early[i]), bounds=bounds))
+            for i in np.flatnonzero(odd).tolist()
+        ]
+        good = np.flatnonzero(~odd)
+        places, ts_ms, numbers = places[good], ts_ms[good], numbers[:, good]
+        messages = [messages[i] for i in good.tolist()]
+        sites, stamps = [message.site for message in messages], [message.ts_utc for message in messages]
+    moments = stamps if as_sent else list(map(stamp_of, messages))
+    return PulseBatch(places, messages, sites, ts_ms, numbers, moments), refused
 
 
 def _reason(message: TelemetryMessage, numbers: Floats, *, early: bool, bounds: Bounds) -> MessageError:
