@@ -215,7 +215,9 @@ def _lightgbm(prepared: Prepared, before_us: int, at: Indices) -> Floats:
     try:
         lightgbm = import_module("lightgbm")  # this comparison alone needs it
     except ModuleNotFoundError:
-        raise ScenarioError("lightgbm: it is not installed; this comparison alone needs it: pip install lightgbm") from None
+        raise ScenarioError(
+            "lightgbm: not installed; this comparison needs it: pip install lightgbm"
+        ) from None
     learnt = prepared.known_before(before_us)
     scale_kw = float(np.std(prepared.change_kw[learnt]))
     parameters = {
