@@ -159,9 +159,10 @@ class KafkaStream:
     def _records(self, messages: list[Message]) -> RecordBatch:
         done = self._done
         partitions = cast("list[int]", [message.partition() for message in messages])
-        if [message.error() for message in messages].count(None) < len(messages) or not done.keys() >= {
+        # By identity: librdkafka's errors cannot be compared with None.
+        if [message for message in messages if message.error() is not None] or not {
             *partitions
-        }:
+        } <= done.keys():
             messages = [message for message in messages if self._is_ours(message)]
             partitions = cast("list[int]", [message.partition() for message in messages])
         offsets = cast("list[int]", [message.offset() for message in messages])
