@@ -12,6 +12,18 @@ Mask = NDArray[np.bool_]
 Micros = NDArray[np.int64]
 """Microseconds since 1970 UTC."""
 
+
+def previous(values: Integers, leads: Mask, first: Integers) -> Integers:
+    """For each event the value of the one before it of its site.
+
+    Args:
+        values: sorted by site.
+        leads: which events are the first of their site.
+        first: what those take instead.
+    """
+    return first if leads.all() else np.where(leads, first, np.roll(values, 1))
+
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 

@@ -192,7 +192,8 @@ class StreamEngine:
 
     def _process(self, records: RecordBatch) -> BatchReport:
         work = self._take(records)
-        self._finish(records, work)
+        reasons = Counter(refused.error.reason for refused in work.refused)
+        self._finish(records, work, reasons)
         taken = work.accepted.taken
         numbers, newest_ms = work.partitions[taken], work.pulses.ts_ms[taken]
         latest = {number: newest_ms[numbers == number].max() / 1000.0 for number in {*numbers.tolist()}}
@@ -202,7 +203,7 @@ class StreamEngine:
             forecasts=len(work.accepted.issuing),
             duplicates=work.accepted.duplicates,
             dead_letters=len(work.refused),
-            reasons=Counter(refused.error.reason for refused in work.refused),
+            reasons=reasons,
             newest=latest,
         )
 
@@ -307,7 +308,7 @@ class StreamEngine:
 
     # -- what comes of it -----------------------------------------------------------------------
 
-    def _finish(self, records: RecordBatch, work: _Work) -> None:
+    def _finish(self, records: RecordBatch, work: _Work, reasons: Mapping[str, int]) -> None:
         """Store, publish, commit: in this order, so that nothing is committed that is not written."""
         if self._store is not None:
             telemetry, forecasts = self._series(work)
@@ -323,7 +324,6 @@ class StreamEngine:
             record = records[refused.place]
             self._transport.produce(DEAD_LETTER_TOPIC, record.key, _dead_letter(record, refused.error))
         if work.refused:
-            reasons = Counter(refused.error.reason for refused in work.refused)
             first = work.refused[0].error
             logger.warning("%d dead letters %s, the first: %s", len(work.refused), dict(reasons), first)
         self._transport.commit(self._marks(records))

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from grid.telemetry import Telemetry
 from pipeline.messages import TELEMETRY_TOPIC, encode_telemetry
-from pipeline.transport import Transport
+from pipeline.transport import Producing
 
 
-def publish(transport: Transport, pulses: Iterable[Telemetry]) -> int:
+def publish(stream: Producing, pulses: Iterable[Telemetry]) -> int:
     """Publish pulses, keyed by site, in their order.
 
     Returns:
@@ -15,6 +15,6 @@ def publish(transport: Transport, pulses: Iterable[Telemetry]) -> int:
     """
     count = 0
     for pulse in pulses:
-        transport.produce(TELEMETRY_TOPIC, pulse.site, encode_telemetry(pulse))
+        stream.produce(TELEMETRY_TOPIC, pulse.site, encode_telemetry(pulse))
         count += 1
     return count

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grid.telemetry import Telemetry
-from pipeline.arrays import Floats, Indices, Integers, Mask, resized
+from pipeline.arrays import Floats, Indices, Integers, Mask, previous, resized
 from pipeline.errors import MessageError
 from pipeline.features import (
     FEATURE_NAMES,
@@ -23,7 +23,7 @@ from pipeline.features import (
     hour,
     penetration,
 )
-from pipeline.fixed_point import to_quanta
+from pipeline.fixed_point import to_kw, to_quanta
 from pipeline.messages import VALUE_NAMES
 from pipeline.pulse_batch import LOAD, NET_LOAD, SOLAR, WIND, PulseBatch, Refused
 from pipeline.recent_stamps import Fingerprints, RecentStamps, Seen, fingerprints
@@ -289,9 +289,7 @@ class SiteTable:
     def _remember(self, rows: Indices, ts_ms: Integers, prints: Fingerprints) -> None:
         """Note events that are newer than all before them."""
         ordinal = _ordinal(rows)
-        before = self._newest_ms[rows]
-        if ordinal.any():
-            before = np.where(ordinal == 0, before, np.roll(ts_ms, 1))
+        before = previous(ts_ms, ordinal == 0, self._newest_ms[rows])
         after_silence = (before >= 0) & (ts_ms - before > self.reach.lateness_ms)
         self._recent.add(rows, ts_ms, prints, ordinal, after_silence)
         self._newest_ms[rows] = ts_ms  # the last one of a site counts
@@ -315,7 +313,7 @@ class SiteTable:
         place = int(np.searchsorted(before.ts_us, work.ts_ms[i] * 1000))
         events = _events_of(
             np.insert(before.ts_us // 1000, place, work.ts_ms[i]),
-            np.insert(before.net_load_kw, place, work.quanta[i] / 1024.0),
+            np.insert(before.net_load_kw, place, to_kw(work.quanta[i : i + 1])),
         )
         while not self._windows.has_room(events):
             if not self._widen():
@@ -389,7 +387,7 @@ def _newest_before(ts_ms: Integers, leads: Mask, newest_ms: Integers) -> Integer
     step = np.int64(2**43)  # beyond any time, so that a later site's never looks older
     base = np.cumsum(leads) * step
     running = np.maximum.accumulate(np.maximum(ts_ms, newest_ms) + base) - base
-    return np.asarray(np.where(leads, newest_ms, np.roll(running, 1)))
+    return previous(running, leads, newest_ms)
 
 
 def _ordinal(rows: Indices) -> NDArray[np.int64]:

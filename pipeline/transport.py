@@ -101,12 +101,16 @@ class PartitionTaken:
     partition: int
 
 
-class Transport(Protocol):
-    """A stream that one consumer reads."""
+class Producing(Protocol):
+    """Takes records."""
 
     def produce(self, topic: str, key: str, value: bytes) -> None:
         """Append a record to a topic; records of one key keep their order."""
         ...
+
+
+class Transport(Producing, Protocol):
+    """A stream that one consumer reads."""
 
     def produce_many(self, topic: str, keys: Sequence[str], values: Sequence[bytes]) -> None:
         """Append records to a topic, one for each pair of key and value."""

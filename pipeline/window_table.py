@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.arrays import Floats, Indices, Integers, Mask, resized
+from pipeline.arrays import Floats, Indices, Integers, Mask, previous, resized
 from pipeline.features import LAGS, ROLLING_AT, WINDOWS_S, SiteEvents, gradient
 from pipeline.fixed_point import WindowSums, mean_and_deviation, to_kw, to_quanta
 from pipeline.timestamps import to_millis
@@ -155,7 +155,7 @@ class WindowTable:
         leads = ordinal == 0
         ends = np.append(leads[1:], True)
         position = self._head[rows] + ordinal
-        earlier_ms = _previous(ts_ms, leads, self._newest_ms[rows])
+        earlier_ms = previous(ts_ms, leads, self._newest_ms[rows])
         known = position > 0
         silent = known & (ts_ms - earlier_ms > self._reach.retention_ms)
         first = self._firsts(rows, position, silent)
@@ -170,16 +170,16 @@ class WindowTable:
             guess = np.clip(self._tails[rows, w] + ordinal + 1, lowest, position)
             tails.append(self._tail(guess, rows, lowest, position, ts_ms, window_ms=window_ms))
         for w, tail in enumerate(tails):
-            sums = stacked - self._left(rows, _previous(tail, leads, self._tails[rows, w]), tail)
+            sums = stacked - self._left(rows, previous(tail, leads, self._tails[rows, w]), tail)
             sums = _running(sums, leads) + self._sums[rows, w]
             counts = (position - tail + 1).astype(np.int64)
             column = ROLLING_AT + 2 * w
             values[:, column], values[:, column + 1] = mean_and_deviation(counts, WindowSums(*sums.T))
             self._sums[rows[ends], w] = sums[ends]
             self._tails[rows[ends], w] = tail[ends]
-        previous = self._quanta(rows, np.maximum(position - 1, 0))
+        one_before = self._quanta(rows, np.maximum(position - 1, 0))
         elapsed_us = np.where(known, ts_ms - earlier_ms, 0) * 1000
-        values[:, -1] = gradient(quanta - previous, elapsed_us)
+        values[:, -1] = gradient(quanta - one_before, elapsed_us)
         change_kw = self._change(rows, tails[RAMP_WINDOW_AT], lowest, ts_ms, quanta)
         self._before_ms[rows[silent]] = earlier_ms[silent]
         self._head[rows[ends]] = position[ends] + 1
@@ -363,11 +363,6 @@ class WindowTable:
 def _age_of(ts_ms: Integers, word: Integers) -> Integers:
     """How much older than ``ts_ms`` what a word holds is, modulo 2^32."""
     return np.asarray((ts_ms - (word >> 32)) & _LOW_32)
-
-
-def _previous(values: Integers, leads: Mask, first: Integers) -> Integers:
-    """For each event the value of the one before it of its site, ``first`` for a site's first event."""
-    return first if leads.all() else np.where(leads, first, np.roll(values, 1))
 
 
 def _spread(values: Integers, ends: Mask) -> Integers:

@@ -11,7 +11,7 @@ from pipeline.errors import PipelineError, TransportError
 from pipeline.kafka_settings import KafkaConnection
 from pipeline.kafka_stream import BROKER_TIMEOUT_S, KafkaStream
 from pipeline.kafka_writer import KafkaWriter
-from pipeline.messages import TELEMETRY_TOPIC, encode_telemetry
+from pipeline.producer import publish
 from smartgrid.plant_stream import EngineOn, OnRound
 
 CLOSE_S: Final = 10.0
@@ -74,10 +74,7 @@ class KafkaMember:
             raise self._failure
         if not self._thread.is_alive():
             raise TransportError("the stream's thread has ended; its last words are on standard error")
-        count = 0
-        for pulse in pulses:
-            self._writer.produce(TELEMETRY_TOPIC, pulse.site, encode_telemetry(pulse))
-            count += 1
+        count = publish(self._writer, pulses)
         self._writer.serve()
         return count
 

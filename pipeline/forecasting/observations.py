@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from grid.series import BaseSeries
-from pipeline.arrays import Floats, Indices, Micros
+from pipeline.arrays import Floats, Micros
+from pipeline.features import nearest, values_at
 
 COMPONENTS = ("load", "solar", "wind")
 
@@ -57,31 +58,10 @@ def observations_of(series: BaseSeries) -> Observations:
     )
 
 
-def nearest_index(ts_us: Micros, wanted_us: Micros, tolerance_us: int) -> Indices:
-    """For each wanted time the index of the nearest stamp within the tolerance, else −1.
-
-    Of two equally near, the earlier one.
-    """
-    if len(ts_us) == 0:
-        return np.full(len(wanted_us), -1, dtype=np.intp)
-    after = np.minimum(np.searchsorted(ts_us, wanted_us), len(ts_us) - 1)
-    before = np.maximum(after - 1, 0)
-    nearer_before = np.abs(wanted_us - ts_us[before]) <= np.abs(ts_us[after] - wanted_us)
-    found = np.where(nearer_before, before, after)
-    return np.asarray(np.where(np.abs(ts_us[found] - wanted_us) <= tolerance_us, found, -1))
-
-
-def taken(values: Floats, found: Indices) -> Floats:
-    """Values at indices; NaN where the index is −1."""
-    if len(values) == 0:
-        return np.full(len(found), np.nan)
-    return np.asarray(np.where(found >= 0, values[found], np.nan))
-
-
 def changes_ahead(seen: Observations, from_us: Micros, *, horizon_us: int, cadence_us: int) -> Floats:
     """NL(t + horizon) − NL(t) in kW; NaN where an end is missing."""
     ends = [
-        taken(seen.net_load_kw, nearest_index(seen.ts_us, at, cadence_us // 2))
+        values_at(seen.net_load_kw, nearest(seen.ts_us, at, cadence_us // 2))
         for at in (from_us, from_us + horizon_us)
     ]
     return np.asarray(ends[1] - ends[0])

@@ -17,9 +17,10 @@ import pandas as pd
 
 from pipeline.arrays import Floats, Indices, Micros
 from pipeline.errors import FeatureError
+from pipeline.features import nearest, values_at
 from pipeline.fixed_point import QUANTA_PER_KW, to_quanta
 from pipeline.forecasting.memory import DAY_US, DAYS, SlotGrid, Slots, value_at
-from pipeline.forecasting.observations import Observations, nearest_index, taken
+from pipeline.forecasting.observations import Observations
 from pipeline.timestamps import MICROS_PER_SECOND
 
 LAGS: Final = 12
@@ -163,8 +164,8 @@ def _recent(seen: Observations, at: Indices, layout: RowLayout) -> dict[str, Flo
 
 def _change(ts_us: Micros, kw: Floats, at: Indices, layout: RowLayout, over_us: int) -> Floats:
     """Change of a channel over the time before t; NaN where no value lies near its begin."""
-    found = nearest_index(ts_us, ts_us[at] - over_us, layout.cadence_us // 2)
-    return np.asarray(kw[at] - taken(kw, found))
+    found = nearest(ts_us, ts_us[at] - over_us, layout.cadence_us // 2)
+    return np.asarray(kw[at] - values_at(kw, found))
 
 
 def _same_time(net: _Past) -> dict[str, Floats]:

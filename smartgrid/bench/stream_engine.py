@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import TopicPartition
 
 from pipeline.engine import BatchReport, StreamEngine
 from pipeline.kafka_stream import KafkaStream
@@ -15,7 +15,6 @@ class _WatchedStream(KafkaStream):
     """Knows which partitions it has, and where their history ends; can make them begin together."""
 
     def __init__(self, task: WorkerTask) -> None:
-        self._leaving = False
         super().__init__(task.connection, group=task.group, prefix=task.prefix)
         self.history: dict[int, int] = {}
         self._held: dict[int, TopicPartition] = {}
@@ -27,15 +26,6 @@ class _WatchedStream(KafkaStream):
             if isinstance(change, PartitionGiven):
                 self.history[change.partition] = change.resume_at
         return found
-
-    def close(self) -> None:
-        self._leaving = True
-        super().close()
-
-    def _on_given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        # The other worker may leave first; while this one leaves too, its offsets cannot be asked for.
-        if not self._leaving:
-            super()._on_given(consumer, partitions)
 
     def hold_finished(self) -> bool:
         """Read no further in partitions whose history is done; True once it is in all of them.

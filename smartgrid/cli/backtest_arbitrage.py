@@ -1,6 +1,5 @@
 """``smartgrid backtest arbitrage``: what a battery would have earned on your prices."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,11 +47,14 @@ def arbitrage(
     from smartgrid.backtests.arbitrage import backtest_arbitrage
     from smartgrid.backtests.arbitrage_files import PriceFiles, figures, file_rows, read_market
     from smartgrid.backtests.schedule_file import write_schedule
+    from smartgrid.moments import moment
 
     files = PriceFiles(file, price, da_price, da_file, parse_mapping(mapping or []), tz)
     table, reports = read_market(files, zone(site_tz))
     battery = BatterySpec(power_kw, energy_kwh, efficiency, wear_usd_per_mwh=wear_usd_per_mwh)
-    result = backtest_arbitrage(table, battery, train_until=_moment(train_until), settlement=settlement)
+    result = backtest_arbitrage(
+        table, battery, train_until=moment(train_until, "--train-until"), settlement=settlement
+    )
     document = {
         "file": str(file),
         "train_until": train_until,
@@ -70,18 +72,6 @@ def arbitrage(
             console.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(_table(document))
     console.print(f"schedule: {out / 'schedule.csv'}", highlight=False, soft_wrap=True)
-
-
-def _moment(text: str) -> datetime:
-    from smartgrid.errors import ScenarioError
-
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ScenarioError(
-            f"--train-until {text!r} is no ISO time; write it like 2017-01-01T00:00Z"
-        ) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 def _table(document: "JsonDict") -> Table:
