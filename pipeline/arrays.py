@@ -24,6 +24,19 @@ def previous(values: Integers, leads: Mask, first: Integers) -> Integers:
     return first if leads.all() else np.where(leads, first, np.roll(values, 1))
 
 
+def ordinals(rows: Indices) -> Integers:
+    """How many come before each one of the same row.
+
+    Args:
+        rows: sorted.
+    """
+    count = np.arange(len(rows))
+    if len(rows) < 2 or (rows[1:] != rows[:-1]).all():
+        return np.zeros(len(rows), dtype=np.int64)
+    leads = np.append(True, rows[1:] != rows[:-1])
+    return np.asarray(count - np.maximum.accumulate(np.where(leads, count, 0)))
+
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 

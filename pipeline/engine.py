@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 
@@ -22,8 +22,7 @@ from pipeline.arrays import Floats, Indices, Integers
 from pipeline.bounds import Bounds
 from pipeline.errors import MessageError
 from pipeline.forecast import Forecast
-from pipeline.instability import InstabilityEvent
-from pipeline.instability_watch import InstabilityWatch
+from pipeline.instability_watch import ChangedEvents, InstabilityWatch
 from pipeline.messages import (
     DEAD_LETTER_TOPIC,
     FORECASTS_TOPIC,
@@ -108,7 +107,7 @@ class _Work:
     accepted: Accepted
     bands_kw: Floats
     refused: list[Refused]
-    events: list[InstabilityEvent]
+    events: ChangedEvents
 
 
 class StreamEngine:
@@ -156,7 +155,8 @@ class StreamEngine:
     @property
     def state_bytes(self) -> int:
         """Bytes of the sites' states; room for more sites is left out."""
-        return self._table.nbytes * len(self._table) // max(1, self._table.capacity)
+        table = self._table
+        return table.nbytes * len(table) // max(1, table.capacity) + self._watch.nbytes
 
     def drain(self) -> BatchReport:
         """Process everything that is there now."""
@@ -270,33 +270,22 @@ class StreamEngine:
 
     def _follow(
         self, pulses: PulseBatch, rows: Indices, accepted: Accepted, bands_kw: Floats
-    ) -> list[InstabilityEvent]:
-        """Instability events that began, changed or ended with the batch's in-order pulses."""
+    ) -> ChangedEvents:
+        """Instability events that began, changed or ended with the batch's in-order pulses.
+
+        The places are of the batch.
+        """
         change_kw, bands = np.full(len(pulses), np.nan), np.full((len(pulses), 3), np.nan)
         change_kw[accepted.issuing], bands[accepted.issuing] = accepted.change_kw, bands_kw
-        frequency_hz = pulses.values[FREQUENCY]
         places = np.flatnonzero(accepted.in_order)
-        causes_kw = self._watch.causes_kw(change_kw[places], bands[places], frequency_hz[places])
-
-        def moment(i: int) -> datetime:
-            return pulses.moments[int(places[i])]
-
-        def forecast(i: int) -> Forecast | None:
-            band = bands[places[i]]
-            return None if np.isnan(band[1]) else self._forecast(pulses, int(places[i]), band.tolist())
-
-        def site(i: int) -> str:
-            return pulses.sites[int(places[i])]
-
-        return self._watch.follow(
+        changed = self._watch.follow(
             rows[places],
-            causes_kw,
+            pulses.ts_ms[places],
             change_kw=change_kw[places],
-            frequency_hz=frequency_hz[places],
-            sites=site,
-            moments=moment,
-            forecasts=forecast,
+            bands_kw=bands[places],
+            frequency_hz=pulses.values[FREQUENCY, places],
         )
+        return ChangedEvents(places[changed.places], changed.states)
 
     def _forecast(self, pulses: PulseBatch, i: int, band_kw: list[float]) -> Forecast:
         issued_at = from_micros(int(pulses.ts_ms[i]) * 1000)
@@ -312,7 +301,7 @@ class StreamEngine:
         """Store, publish, commit: in this order, so that nothing is committed that is not written."""
         if self._store is not None:
             telemetry, forecasts = self._series(work)
-            self._store.write(telemetry, forecasts, work.events)
+            self._store.write(telemetry, forecasts, list(work.events.events(work.pulses.sites)))
         issuing = work.accepted.issuing.tolist()
         every = len(issuing) == len(work.pulses)
         sites = work.pulses.sites if every else [work.pulses.sites[i] for i in issuing]

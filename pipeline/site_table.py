@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
-from numpy.typing import NDArray
 
 from grid.telemetry import Telemetry
-from pipeline.arrays import Floats, Indices, Integers, Mask, previous, resized
+from pipeline.arrays import Floats, Indices, Integers, Mask, ordinals, previous, resized
 from pipeline.errors import MessageError
 from pipeline.features import (
     FEATURE_NAMES,
@@ -248,12 +247,12 @@ class SiteTable:
     def _advance(self, work: _Sorted, chosen: Indices, features: Floats, change_kw: Floats) -> Mask:
         """Take events that are newer than all before them, some of each site at a time; which were taken."""
         kept = np.ones(len(chosen), dtype=np.bool_)
-        turn = _ordinal(work.rows[chosen]) // SPARE_SLOTS
+        turn = ordinals(work.rows[chosen]) // SPARE_SLOTS
         for number in range(int(turn.max(initial=-1)) + 1):
             part = np.flatnonzero(turn == number) if turn.any() else np.arange(len(chosen))
             if self._crowded(work, chosen[part]).any():
                 # One event of each site at a time needs less room; then wider rings; then no more.
-                single = _ordinal(work.rows[chosen[part]])
+                single = ordinals(work.rows[chosen[part]])
                 for n in range(int(single.max()) + 1):
                     one = part[single == n]
                     while (crowded := self._crowded(work, chosen[one])).any() and self._widen():
@@ -266,9 +265,9 @@ class SiteTable:
 
     def _crowded(self, work: _Sorted, chosen: Indices) -> Mask:
         rows = work.rows[chosen]
-        crowded = self._recent.crowded(rows, work.ts_ms[chosen], _ordinal(rows))
+        crowded = self._recent.crowded(rows, work.ts_ms[chosen], ordinals(rows))
         known = np.flatnonzero(work.has_net_load[chosen])
-        crowded[known] |= self._windows.crowded(rows[known], _ordinal(rows[known]))
+        crowded[known] |= self._windows.crowded(rows[known], ordinals(rows[known]))
         return crowded
 
     def _widen(self) -> bool:
@@ -280,7 +279,7 @@ class SiteTable:
         known = chosen[work.has_net_load[chosen]]
         if len(known):
             made = self._windows.advance(
-                work.rows[known], work.ts_ms[known], work.quanta[known], _ordinal(work.rows[known])
+                work.rows[known], work.ts_ms[known], work.quanta[known], ordinals(work.rows[known])
             )
             places = work.order[known]
             features[places, : GRADIENT_AT + 1] = made.values
@@ -288,7 +287,7 @@ class SiteTable:
 
     def _remember(self, rows: Indices, ts_ms: Integers, prints: Fingerprints) -> None:
         """Note events that are newer than all before them."""
-        ordinal = _ordinal(rows)
+        ordinal = ordinals(rows)
         before = previous(ts_ms, ordinal == 0, self._newest_ms[rows])
         after_silence = (before >= 0) & (ts_ms - before > self.reach.lateness_ms)
         self._recent.add(rows, ts_ms, prints, ordinal, after_silence)
@@ -388,15 +387,6 @@ def _newest_before(ts_ms: Integers, leads: Mask, newest_ms: Integers) -> Integer
     base = np.cumsum(leads) * step
     running = np.maximum.accumulate(np.maximum(ts_ms, newest_ms) + base) - base
     return previous(running, leads, newest_ms)
-
-
-def _ordinal(rows: Indices) -> NDArray[np.int64]:
-    """How many come before each one of the same row, in sorted rows."""
-    count = np.arange(len(rows))
-    if len(rows) < 2 or (rows[1:] != rows[:-1]).all():
-        return np.zeros(len(rows), dtype=np.int64)
-    leads = np.append(True, rows[1:] != rows[:-1])
-    return np.asarray(count - np.maximum.accumulate(np.where(leads, count, 0)))
 
 
 def _steps(work: _Sorted) -> Iterator[tuple[bool, Indices]]:
