@@ -84,7 +84,11 @@ def decode_batch(
     ts_us = np.rint(seconds * 1e6).astype(np.int64)
     ts_ms = ts_us // 1000
     as_sent = [stamp.tzinfo for stamp in stamps].count(UTC) == len(stamps) and not np.any(ts_us % 1000)
-    numbers = np.array([_numbers(list(map(attrgetter(name), messages))) for name in VALUE_NAMES])
+    numbers = np.full((len(VALUE_NAMES), len(messages)), np.nan)
+    for row, name in zip(numbers, VALUE_NAMES, strict=True):
+        column = list(map(attrgetter(name), messages))
+        if column[:1] != [None] or column.count(None) < len(column):
+            row[:] = column
     parts = numbers[LOAD] - numbers[SOLAR] - numbers[WIND]
     numbers[NET_LOAD] = np.where(np.isnan(numbers[NET_LOAD]), parts, numbers[NET_LOAD])
     sites = [message.site for message in messages]
@@ -117,9 +121,3 @@ def _reason(message: TelemetryMessage, numbers: Floats, *, early: bool, bounds: 
             "after the record was written; set the meter's clock",
         )
     return bounds.error(message.site, numbers)
-
-
-def _numbers(column: list[float | None]) -> Floats:
-    if column.count(None) == len(column):
-        return np.full(len(column), np.nan)
-    return np.array(column, dtype=np.float64)

@@ -28,7 +28,7 @@ LATE_CADENCES: Final = 10
 WIDEST: Final = 8
 """A ring grows to so many times its nominal size for a site that pulses faster than the cadence."""
 RAMP_WINDOW_AT: Final = WINDOWS_S.index(1800)
-_FAR: Final = 2**40
+_FAR: Final = 2**32 - 1
 _LOW_32: Final = 2**32 - 1
 _BACK: Final = np.arange(LAGS + 2)
 
@@ -90,6 +90,7 @@ class WindowTable:
         # A word holds the stamp above the quanta's lower 32 bits; the other bits stand beside it.
         self._word = np.empty((0, self._slots), dtype=np.int64)
         self._high = np.empty((0, self._slots), dtype=np.int16)
+        self._beyond_32_bits = False  # whether any site's quanta ever needed those
         self._head = np.empty(0, dtype=np.int32)
         self._first = np.empty(0, dtype=np.int32)
         self._before_ms = np.empty(0, dtype=np.int64)
@@ -253,13 +254,14 @@ class WindowTable:
         slot[slot < 0] += self._slots
         place = slot + (rows * self._slots)[:, None]
         word = self._word.reshape(-1).take(place)
-        ages = _age_of(ts_ms[:, None], word)
+        # In 32 bits, as the stamps are: these few lie far less than 2^31 ms apart.
+        due = (ts_ms[:, None] - self._reach.cadence_ms * _BACK).astype(np.uint32)
+        off = np.abs((due - (word >> 32).astype(np.uint32)).view(np.int32)).view(np.uint32)
         if (back[:, -1] < lowest).any():
-            ages[back < lowest[:, None]] = _FAR
-        off = np.abs(ages - self._reach.cadence_ms * _BACK)
+            off[back < lowest[:, None]] = _FAR
         found = to_kw(self._quanta_of(word[:, 1:-1], place[:, 1:-1]))
         # All within a quarter of a cadence of their places: then none is nearer to another's.
-        odd = np.flatnonzero((4 * off.max(axis=1)) >= self._reach.cadence_ms)
+        odd = np.flatnonzero(4 * off.max(axis=1).astype(np.int64) >= self._reach.cadence_ms)
         off = off[:, 1:-1]
         if len(odd):
             wanted = np.tile(self._reach.cadence_ms * _BACK[1:-1], len(odd))
@@ -269,7 +271,7 @@ class WindowTable:
             )
             off[odd] = distance.reshape(-1, LAGS)
             found[odd] = to_kw(self._quanta(rows[event], nearest)).reshape(-1, LAGS)
-        values[:, :LAGS] = np.where(2 * off <= self._reach.cadence_ms, found, np.nan)
+        values[:, :LAGS] = np.where(off <= self._reach.cadence_ms // 2, found, np.nan)
 
     def _nearest(
         self, rows: Indices, lowest: Integers, position: Integers, ts_ms: Integers, age_ms: Integers
@@ -308,10 +310,13 @@ class WindowTable:
         return self._quanta_of(self._word.reshape(-1).take(place), place)
 
     def _quanta_of(self, word: Integers, place: Indices) -> Integers:
+        if not self._beyond_32_bits:
+            return word.astype(np.int32).astype(np.int64)
         high = self._high.reshape(-1).take(place).astype(np.int64)
         return np.asarray((high << 32) | (word & _LOW_32))
 
     def _write(self, rows: Indices, position: Integers, ts_ms: Integers, quanta: Integers) -> None:
+        self._beyond_32_bits |= bool((quanta != quanta.astype(np.int32)).any())
         place = self._places(rows, position)
         self._word.reshape(-1)[place] = (ts_ms << 32) | (quanta & _LOW_32)
         self._high.reshape(-1)[place] = quanta >> 32
