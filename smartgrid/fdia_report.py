@@ -1,9 +1,10 @@
 """The detectors' figures as text, tables and files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.table import Table
@@ -12,6 +13,9 @@ from pipeline.fdia.backtest import DetectorResult, FdiaBacktest
 from pipeline.fdia.scoring import FalseAlarms
 from pipeline.whole_file import write_whole
 from smartgrid.errors import ReportError
+
+if TYPE_CHECKING:
+    from smartgrid.bench.trust_days import TrustRow
 
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -64,4 +68,18 @@ def results_table(results: Mapping[str, DetectorResult], title: str) -> Table:
             shares = (score.recall_day, score.recall_week, score.chance_day, score.chance_week, score.auc)
             delay = "–" if score.delay_min != score.delay_min else f"{score.delay_min:.0f}"
             table.add_row(detector, kind, str(score.events), *(f"{share:.2f}" for share in shares), delay)
+    return table
+
+
+def trust_table(rows: "Sequence[TrustRow]") -> Table:
+    """Of the live trust: how much of an event, and of clean days, is not acted on."""
+    table = Table(title="live trust, single days: one event of two hours a day", title_justify="left")
+    for name in ("meters", "kind"):
+        table.add_column(name)
+    for name in ("rows distrusted", "at once", "rows after", "error used %", "error of the meter %"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        figures = (row.at_once, row.after_rows, row.used_error, row.false_error)
+        shown = ("–" if isnan(figure) else f"{figure:.2f}" for figure in figures)
+        table.add_row(row.meters, row.kind, f"{row.distrusted:.3f}", *shown)
     return table

@@ -5,7 +5,8 @@ from datetime import datetime
 from pydantic import Field
 
 from grid.telemetry import NATIVE_SITE
-from pipeline.trust import assess
+from pipeline.family_balance import family_imbalance
+from pipeline.trust import TrustReport, assess
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
 from tools.freshness import age_s_of, is_stale
@@ -23,11 +24,17 @@ class CheckAnswer(ToolOutput):
     site: str
     trust: float = Field(description="0 (do not act on it) to 1")
     trusted: bool = Field(description="whether autonomy may act on it")
-    score: float | None = Field(description="largest normalised residual, in deviations")
+    score: float | None = Field(
+        description="of a fitted detector: 1 is the threshold of one false alarm a day; else deviations"
+    )
     alarm: bool
     channel: str | None = Field(description="suspected channel")
     kind: str | None = Field(description="suspected kind of fault or attack")
     since: datetime | None
+    substitute_kw: float | None = Field(
+        description="net load to use instead of the newest pulse's; a stand-in, never a measurement"
+    )
+    substitute_from: str | None = Field(description="what the stand-in rests on: other meters, forecast")
     age_s: float | None = Field(description="seconds since the newest pulse's stamp")
     stale: bool
 
@@ -36,6 +43,9 @@ async def run(request: CheckRequest, context: ToolContext) -> CheckAnswer:
     """Assess the site's newest telemetry."""
     site = context.site(request.site)
     report = assess(context.reader, site.name, context.clock.now())
+    odd_since = family_imbalance(context.reader, site.name, _children(context, site.name))
+    if odd_since is not None and report.trust >= context.limits.min_trust:
+        report = TrustReport(0.0, report.score, True, "net_load_kw", "area_balance", odd_since)
     newest = context.reader.latest(site.name, 1)
     age_s = age_s_of(context, newest[-1].ts_utc) if newest else None
     return CheckAnswer(
@@ -47,15 +57,25 @@ async def run(request: CheckRequest, context: ToolContext) -> CheckAnswer:
         channel=report.channel,
         kind=report.kind,
         since=report.since,
+        substitute_kw=report.substitute_kw,
+        substitute_from=report.substitute_from,
         age_s=age_s,
         stale=is_stale(context, site, age_s),
     )
 
 
+def _children(context: ToolContext, area: str) -> list[str]:
+    """The sites that add up to an area; the area gross of our own assets is none of them."""
+    return [site.name for site in context.sites.values() if site.parent == area and site.name != NATIVE_SITE]
+
+
 tool = Tool(
     name="check_telemetry",
     title="Check telemetry",
-    description="Whether a site's telemetry can be trusted: residual score, alarm, suspected channel, age.",
+    description=(
+        "Whether a site's telemetry can be trusted: score, alarm, suspected channel and kind, since when,"
+        " a stand-in for the newest net load, age."
+    ),
     effect="read",
     scope=SCOPE_READ,
     input_model=CheckRequest,

@@ -14,8 +14,7 @@ from pipeline.fdia.detector import Detector, DetectorModel, Verdicts
 from pipeline.fdia.errors import DetectorError
 from pipeline.fdia.fitting import PER_DAY, PER_WEEK, fit_detector
 from pipeline.fdia.labels import LabelledSpan, inside, spans_of
-from pipeline.fdia.lanes import Booleans
-from pipeline.fdia.layout import Floats, Integers
+from pipeline.fdia.layout import Booleans, Floats, Integers
 from pipeline.fdia.references import isolation_forest, residual_zscore, threshold_at
 from pipeline.fdia.regular import RegularSeries, to_regular
 from pipeline.fdia.scoring import FalseAlarms, KindScore, false_alarms, score_kind
@@ -159,12 +158,11 @@ def scores_frame(
     model: DetectorModel, verdicts: Verdicts, stamps: pd.DatetimeIndex, rows: Integers
 ) -> pd.DataFrame:
     """The lines of ``scores.csv``; channel and kind are blank where nothing is suspected."""
-    detector_kind = Detector.kind_of(model)
     suspected = (verdicts.score[0, rows] >= 1.0) | verdicts.alarm[0, rows] | verdicts.alarm_week[0, rows]
     channel = np.array([name.removesuffix(_SUFFIX) for name in model.channels])[
         verdicts.channel[0, rows].astype(np.int64)
     ]
-    kind = np.array([detector_kind(leading) for leading in verdicts.leading[0, rows]])
+    kind = np.array(Detector.kinds_of(model, verdicts.leading[0, rows]))
     return pd.DataFrame(
         {
             "ts_utc": stamps,

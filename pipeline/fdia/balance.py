@@ -4,12 +4,16 @@ Where the parts add up exactly, any difference shows at once; where two meters d
 noise, sums over the last rows find what no single row shows.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from pipeline.fdia.layout import Floats, Integers
+from pipeline.arrays import resized
+from pipeline.fdia.history import narrowed
+from pipeline.fdia.layout import Booleans, Floats, Integers
 from pipeline.fdia.tails import NEVER, UNFITTED, surprise
 
 SPANS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -18,11 +22,9 @@ LEAST_NOISE: Final = 0.0005
 """Of the level: rounding in the files."""
 RESTORED_Z: Final = 2.5
 OPEN_S: Final = 14_400.0
-LONG_AGO: Final = -(10**9)
 SHARE: Final = 0.2
 """Of the false-alarm budget, where there is a second measurement."""
-
-Booleans = np.typing.NDArray[np.bool_]
+_STATE: Final = ("_recent", "_since_day", "_since_week", "_open", "alarm_day", "alarm_week")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,29 @@ class Balances:
         self._since_day = np.full(count, MEMORY)
         self._since_week = np.full(count, MEMORY)
         self._open = np.full(count, open_rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(getattr(self, name).nbytes for name in _STATE)
+
+    def resize(self, alarm_day: Floats, alarm_week: Floats) -> None:
+        """Make room: all thresholds are given anew; restart the new sites before use."""
+        for name in _STATE:
+            setattr(self, name, resized(getattr(self, name), len(alarm_day)))
+        self.alarm_day, self.alarm_week = alarm_day, alarm_week
+
+    def restart(self, sites: Integers) -> None:
+        """Let some sites begin anew."""
+        self._recent[sites] = np.nan
+        self._since_day[sites] = self._since_week[sites] = MEMORY
+        self._open[sites] = self._open_rows
+
+    @contextmanager
+    def chosen(self, sites: Integers) -> Iterator[None]:
+        """While open, the state is that of these sites alone, in this order; each stands there once."""
+        with narrowed(self, _STATE, sites):
+            yield
 
     def restored(self, deviation_z: Floats) -> Booleans:
         """Whether the two agree in this row after an alarm of the last hours."""

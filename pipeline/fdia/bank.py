@@ -5,10 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.fdia.layout import Floats, Layout
+from pipeline.fdia.layout import REPLAY_ROWS, Floats, Integers, Layout
 
-REPLAY_ROWS: Final = (1, 2, 4, 8)
-REPLAY_DAYS: Final = (1, 2, 7)
 PULSE: Final = 0
 NOISE: Final = 1
 FROZEN: Final = 2
@@ -21,6 +19,9 @@ FULL_SHARE_MIN: Final = 120.0
 LAST_MIN: Final = 210.0
 LAST_SHARE: Final = 0.1
 """Beyond this age the path is kept for its substitutes rather than for alarms."""
+LAST_WITHOUT_DAYS_MIN: Final = 15.0
+"""Without past days to compare with only jumps can be told from weather; the path is for substitutes."""
+NO_SHARE: Final = 1e-30
 SIDE_SHARE: Final = 0.05
 
 
@@ -37,6 +38,8 @@ class Bank:
         resolution_kw: model: differences below it count as none.
         ordinary: model: mean of |one-step residual| in spreads on clean rows.
         tails: model × statistic × :data:`pipeline.fdia.tails.PARAMETERS`.
+        usual: model × (a surprise that clean rows reach often, the share of rows that do); a share of
+            0 stands for: not known.
     """
 
     layout: Layout
@@ -47,6 +50,16 @@ class Bank:
     resolution_kw: Floats
     ordinary: Floats
     tails: Floats
+    usual: Floats
+
+    def change_kw(self, model: Integers, block: Integers, inputs: Floats) -> Floats:
+        """Lane × horizon: the forecast change from each lane's lags and calendar terms.
+
+        Lanes with the same weights share one copy of them; each lane's bits are the same either way.
+        """
+        if len(model) and (block == block[0]).all() and (model == model[0]).all():
+            return np.asarray(np.matmul(self.weights[model[0], block[0]], inputs[:, :, None])[:, :, 0])
+        return np.asarray(np.matmul(self.weights[model, block], inputs[:, :, None])[:, :, 0])
 
 
 def statistics_count(layout: Layout) -> int:
@@ -73,6 +86,8 @@ def log_shares(layout: Layout) -> Floats:
     minutes = layout.horizons * layout.cadence_s / 60.0
     path = np.minimum(1.0, (minutes / FULL_SHARE_MIN) ** 1.5)
     path[minutes > LAST_MIN] = LAST_SHARE
+    if layout.days == 0:
+        path = np.where(minutes > LAST_WITHOUT_DAYS_MIN, NO_SHARE, 1.0)
     side = np.full(REPLAY + len(REPLAY_ROWS), SIDE_SHARE)
     shares = np.concatenate([path, side])
     return np.asarray(np.log(shares / shares.sum()))

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.fdia.bank import REPLAY_ROWS
-from pipeline.fdia.layout import Floats
+from pipeline.fdia.layout import REPLAY_ROWS, Floats
 
 
 def run_length(repeats: Floats, pulse_kw: Floats, past_kw: Floats) -> Floats:

@@ -1,6 +1,5 @@
 """The fitted detector of a site, and its stream: one verdict per pulse, in order, from the past alone."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,15 +9,16 @@ import pandas as pd
 from pipeline.fdia.balance import BalanceFit
 from pipeline.fdia.bank import Bank
 from pipeline.fdia.errors import DetectorError
-from pipeline.fdia.lanes import Booleans
-from pipeline.fdia.layout import Floats, Layout
+from pipeline.fdia.layout import Booleans, Floats, Layout
 from pipeline.fdia.regular import RegularSeries
-from pipeline.fdia.sites import Sites, kind_name
+from pipeline.fdia.sites import KINDS, Sites, kind_codes
 
 SCORE_SPAN: Final = 4.0
 """Surprise between score 0 and the daily threshold (score 1)."""
 DOUBT_FROM: Final = 1.0
 """Surprise below the daily threshold at which trust begins to fall."""
+DISTRUST_SPAN: Final = 2.0
+"""Surprise over the weekly threshold at which none is left."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Verdicts:
     Attributes:
         score: 0 is usual, 1 the daily threshold; held during an episode.
         alarm, alarm_week: new evidence over the threshold of one false alarm a day, a week.
-        trust: 1 no objection, 0.5 at the daily threshold, 0 from the weekly one on.
+        trust: 1 no objection, 0.75 at the daily threshold, 0.5 at the weekly one, and less beyond it.
         channel: place of the suspected channel.
-        leading: statistic that leads (see :func:`pipeline.fdia.sites.kind_name`).
+        leading: statistic that leads (see :func:`pipeline.fdia.sites.kind_codes`).
         age: rows since the last trusted pulse; 0 where the pulse is trusted.
         distrusted: site × channel × row.
         substitute_kw: site × channel × row: what to use for a distrusted or missing pulse.
@@ -124,7 +124,7 @@ class Detector:
             score=np.maximum(0.0, 1.0 + over / SCORE_SPAN),
             alarm=alarm,
             alarm_week=alarm_week,
-            trust=_trust(over, model.alarm_week - model.alarm_day),
+            trust=trust_of(over, model.alarm_week - model.alarm_day),
             channel=channel,
             leading=leading,
             age=age,
@@ -137,14 +137,20 @@ class Detector:
         return self._sites.lanes.believed_kw(rows)
 
     @staticmethod
-    def kind_of(model: DetectorModel) -> Callable[[float], str]:
-        """Names a leading statistic."""
-        horizons = len(model.layout.horizons)
-        return lambda leading: kind_name(int(leading), horizons)
+    def kinds_of(model: DetectorModel, leading: Floats) -> list[str]:
+        """Names of what leading statistics speak for."""
+        return [KINDS[code] for code in kind_codes(leading.astype(np.int64), model.layout)]
 
 
-def _trust(over: Floats, week: float) -> Floats:
-    return np.interp(over, [-DOUBT_FROM, 0.0, max(week, 1e-6)], [1.0, 0.5, 0.0])
+def trust_of(over: Floats, week: float) -> Floats:
+    """Trust, by how far surprise lies over the daily threshold.
+
+    Args:
+        over: of the pulses.
+        week: from the daily to the weekly threshold.
+    """
+    rarer = max(week, 1e-6)
+    return np.interp(over, [-DOUBT_FROM, 0.0, rarer, rarer + DISTRUST_SPAN], [1.0, 0.75, 0.5, 0.0])
 
 
 def balance_of(model: DetectorModel, pulses_kw: Floats) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.fdia.errors import DetectorError
-from pipeline.fdia.lanes import Booleans
+from pipeline.fdia.layout import Booleans
 from pipeline.fdia.regular import RegularSeries
 
 COLUMNS = ("start_utc", "end_utc", "channel", "kind", "magnitude")

@@ -13,16 +13,16 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.fdia.bank import FROZEN, REPLAY_DAYS, REPLAY_ROWS, Bank, log_shares
+from pipeline.fdia.bank import FROZEN
 from pipeline.fdia.copies import match, run_length
-from pipeline.fdia.history import filled, interpolation
-from pipeline.fdia.layout import Floats, Integers
-from pipeline.fdia.tails import NEVER, surprise
+from pipeline.fdia.lane_state import RECENT, SPREAD_MEMORY_DAYS, LaneState
+from pipeline.fdia.layout import REPLAY_ROWS, Booleans, Floats, Integers
+from pipeline.fdia.tails import NEVER, first_over, surprise
 
-RECENT: Final = 5
+USUAL_MEMORY_DAYS: Final = 10.0
+SHIFT_RANGE: Final = (-0.7, 1.4)
+LEAST_RATE: Final = 1e-3
 LARGEST_Z: Final = 3.0
-SPREAD_MEMORY_DAYS: Final = (5.0, 0.5)
-"""The livelier of the two counts: storms come within hours."""
 SPREAD_RANGE: Final = (0.6, 3.0)
 SPREAD_POWER: Final = 0.7
 RETURN_EVIDENCE: Final = 6.0
@@ -38,9 +38,6 @@ SETTLING_Z: Final = 2.0
 BACK_ON_PATH: Final = 1.5
 TRAIL_SHARE: Final = 0.5
 """Of what an alarm's evidence is over the threshold: it stays for an hour, as pulses come and go."""
-LONG_AGO: Final = -(10**9)
-
-Booleans = np.typing.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -71,49 +68,8 @@ class LaneVerdicts:
     statistics: Floats
 
 
-class Lanes:
-    """The state of some channels.
-
-    Args:
-        bank: fitted parameters.
-        model: of each lane, its place in the bank.
-        history_kw: lane × row: what came before, oldest first; NaN where missing. At least one
-            column; the window's length is enough.
-        alarm_day, alarm_week: thresholds of surprise, of each lane.
-    """
-
-    def __init__(
-        self, bank: Bank, model: Integers, history_kw: Floats, alarm_day: Floats, alarm_week: Floats
-    ) -> None:
-        layout, count = bank.layout, len(model)
-        self._bank, self._model, self._lane = bank, model, np.arange(count)
-        self.alarm_day, self.alarm_week = alarm_day, alarm_week
-        self._window = layout.window
-        self._raw = np.full((count, self._window), np.nan)
-        known = history_kw[:, -self._window :]
-        self._raw[:, : known.shape[1]] = known
-        self._believed = filled(self._raw, layout.day_rows)
-        self._row = np.full(count, known.shape[1] - 1, dtype=np.int64)
-        self._ring = layout.longest + 1
-        self._path = np.full((count, self._ring, len(layout.horizons) + 1), np.nan)
-        self._origin = self._row.copy()
-        self._active = np.zeros(count, dtype=np.bool_)
-        self._held = np.full(count, NEVER)
-        self._cause = np.zeros(count, dtype=np.int64)
-        self._deviation = np.zeros(count)
-        self._opening = np.zeros(count)
-        self._home = self._row.copy()
-        self._home_until = np.full(count, LONG_AGO)
-        self._trail = np.full(count, NEVER)
-        self._trail_row = np.full(count, LONG_AGO)
-        self._anchor_day = np.full(count, LONG_AGO)
-        self._anchor_week = np.full(count, LONG_AGO)
-        self._recent_z = np.full((count, RECENT), np.nan)
-        self._activity = np.repeat(bank.ordinary[model][:, None], len(SPREAD_MEMORY_DAYS), axis=1)
-        self._frozen = np.zeros(count)
-        self._copied = np.zeros(count, dtype=np.bool_)
-        self._shares = log_shares(layout)
-        self._between = interpolation(layout.horizons)
+class Lanes(LaneState):
+    """Judges pulses of some channels; see :class:`pipeline.fdia.lane_state.LaneState`."""
 
     def step(self, pulse_kw: Floats, block: Integers, terms: Floats, excused: Booleans) -> LaneVerdicts:
         """Judge the next pulse of every lane.
@@ -131,7 +87,8 @@ class Lanes:
         substitute = self._substitute(age)
         statistics, residual_z = self._statistics(pulse_kw, block)
         scored = surprise(statistics, self._bank.tails[self._model])
-        fresh = scored + self._shares
+        raw = scored + self._shares
+        fresh = raw - self._shift()[:, None]
         returning = self._returning(pulse_kw, block, residual_z, fresh) | excused
         fresh_day = np.where(self._fresh(self._anchor_day), fresh, NEVER)
         fresh_week = np.where(self._fresh(self._anchor_week), fresh, NEVER)
@@ -146,7 +103,11 @@ class Lanes:
         weak = self._active & (self._held < self.alarm_week)
         self._accept(alarm_week & weak, self._row - 1)
         evidence = np.maximum(day, week)
-        leading = np.where(alarm_week, fresh_week.argmax(axis=1), fresh_day.argmax(axis=1))
+        leading = np.where(
+            alarm_week,
+            first_over(fresh_week, self.alarm_week),
+            np.where(alarm_day, first_over(fresh_day, self.alarm_day), fresh_day.argmax(axis=1)),
+        )
         self._open((alarm_day | alarm_week) & ~self._active, leading, evidence)
         stronger = (alarm_day | alarm_week) & (evidence >= self._held)
         self._cause = np.where(stronger | ~self._active, leading, self._cause)
@@ -154,6 +115,7 @@ class Lanes:
         substitute = np.where(self._active, self._substitute(self._row - self._origin), substitute)
         self._believe(pulse_kw, substitute)
         self._learn_activity(residual_z)
+        self._learn_usual(raw.max(axis=1))
         self._forecast(block, terms)
         held = np.maximum(
             np.where(self._active, self._held, NEVER), self._trailing(alarm_day | alarm_week, evidence)
@@ -164,10 +126,10 @@ class Lanes:
             day, week, leads, alarm_day, alarm_week, held, distrusted, ages, substitute, statistics
         )  # fmt: skip
 
-    def believed_kw(self, rows: int) -> Floats:
-        """The last rows of the believed history, oldest first."""
-        at = (self._row[:, None] - np.arange(rows)[::-1]) % self._window
-        return np.asarray(self._believed[self._lane[:, None], at])
+    def coming_kw(self) -> Floats:
+        """The substitute for the next pulse, from the last trusted one."""
+        age = np.minimum(self._row + 1 - self._origin, self._ring - 1)
+        return self._along(self._origin, age)
 
     def _substitute(self, age: Integers) -> Floats:
         """The path from the last trusted pulse; after its end, the day before."""
@@ -218,7 +180,7 @@ class Lanes:
 
     def _matches(self) -> Floats:
         day, span = self._bank.layout.day_rows, np.arange(REPLAY_ROWS[-1])
-        then = [self._past(np.minimum(span + days * day, self._window - 1)) for days in REPLAY_DAYS]
+        then = [self._past(span + days * day) for days in self._bank.layout.replay_days]
         now, before = self._past(span), self._past(span + 1)
         level = self._bank.level_kw[self._model]
         return match(now, before, then, level_kw=level, resolution_kw=self._bank.resolution_kw[self._model])
@@ -241,15 +203,18 @@ class Lanes:
         asked = (self._active | (self._row <= self._home_until)) & (age < self._ring)
         deviation = pulse_kw - self._along(self._home, np.minimum(age, self._ring - 1))
         place = np.maximum(self._between[1][np.minimum(age, self._ring - 1)] - 1, 0)
-        at_age, now = spread[self._lane, place], spread[:, 0]
+        at_age, now = np.take_along_axis(spread, place[:, None], axis=1)[:, 0], spread[:, 0]
         before, jump = self._deviation, deviation - self._deviation
         on, back = np.fmin(np.abs(residual_z), np.abs(jump) / now), deviation / at_age
         evidence = (on * on - back * back) / 2.0 + np.log(now / at_age)
-        undone = np.abs(jump + self._opening) <= UNDONE_SHARE * np.abs(self._opening) + RETURN_Z * now
         sure = self._held >= self.alarm_week
+        against = jump * self._opening < 0.0
+        undone = against & (
+            np.abs(jump + self._opening) <= UNDONE_SHARE * np.abs(self._opening) + RETURN_Z * now
+        )
         share = np.where(sure, RETURN_SHARE, WEAK_RETURN_SHARE)
-        near = (np.abs(deviation) <= share * np.abs(before)) | (sure & undone)
-        fits = near & (jump * before < 0.0) & (np.abs(back) < RETURN_Z) & (evidence > RETURN_EVIDENCE)
+        near = (np.abs(deviation) <= share * np.abs(before)) & (jump * before < 0.0)
+        fits = (near | (sure & undone)) & (np.abs(back) < RETURN_Z) & (evidence > RETURN_EVIDENCE)
         close = self._active & (np.abs(deviation) < BACK_ON_PATH * now)
         self._deviation = np.where(np.isnan(deviation), before, deviation)
         copied = fresh[:, len(layout.horizons) + FROZEN :].max(axis=1) >= self.alarm_day
@@ -288,8 +253,8 @@ class Lanes:
             ages = np.arange(1, back[lane])
             rows = (self._origin[lane] + ages) % self._window
             low, high, share = (part[ages] for part in self._between)
-            path = self._path[lane, self._origin[lane] % self._ring]
-            self._believed[lane, rows] = path[low] * (1.0 - share) + path[high] * share
+            path = self._path[self._lane[lane], self._origin[lane] % self._ring]
+            self._believed[self._lane[lane], rows] = path[low] * (1.0 - share) + path[high] * share
 
     def _close(self, closed: Booleans, age: Integers, missed_kw: Floats) -> None:
         """The channel is back: bridge the substitutes to it, drop the paths that began in between."""
@@ -297,8 +262,8 @@ class Lanes:
             ages = np.arange(1, age[lane])
             rows = (self._origin[lane] + ages) % self._window
             if not np.isnan(missed_kw[lane]):
-                self._believed[lane, rows] += missed_kw[lane] * ages / age[lane]
-            self._path[lane, (self._origin[lane] + ages) % self._ring] = np.nan
+                self._believed[self._lane[lane], rows] += missed_kw[lane] * ages / age[lane]
+            self._path[self._lane[lane], (self._origin[lane] + ages) % self._ring] = np.nan
         self._active &= ~closed
         self._home_until[closed] = self._row[closed] + self._bank.layout.hour_rows
         self._recent_z[closed] = np.nan
@@ -315,8 +280,9 @@ class Lanes:
         """The level since the origin is taken for real, up to and with row ``until``."""
         for lane in np.flatnonzero(accepted):
             rows = np.arange(self._origin[lane] + 1, until[lane] + 1) % self._window
-            pulses = self._raw[lane, rows]
-            self._believed[lane, rows] = np.where(np.isnan(pulses), self._believed[lane, rows], pulses)
+            at = self._lane[lane], rows
+            pulses = self._raw[at]
+            self._believed[at] = np.where(np.isnan(pulses), self._believed[at], pulses)
             self._active[lane] = False
             self._origin[lane] = until[lane]
 
@@ -332,18 +298,33 @@ class Lanes:
         moved = self._activity + rates * (newest[:, None] - self._activity)
         self._activity = np.where(learnt, moved, self._activity)
 
+    def _shift(self) -> Floats:
+        """By how much surprise is common these weeks: tails follow what clean rows show of late."""
+        rate = self._bank.usual[self._model, 1]
+        known = rate > 0.0
+        relative = np.where(known, self._usual, 1.0) / np.where(known, rate, 1.0)
+        return np.asarray(np.clip(np.log(np.maximum(relative, LEAST_RATE)), *SHIFT_RANGE))
+
+    def _learn_usual(self, surprise_of: Floats) -> None:
+        """How often rows outside episodes and their last hour are as surprising as many are."""
+        level, rate = self._bank.usual[self._model].T
+        calm = ~self._active & (self._row - self._anchor_day > self._bank.layout.hour_rows)
+        learnt = calm & (rate > 0.0) & (surprise_of > NEVER)
+        step = 1.0 / (USUAL_MEMORY_DAYS * self._bank.layout.day_rows)
+        moved = self._usual + step * ((surprise_of >= level) - self._usual)
+        self._usual = np.where(learnt, moved, self._usual)
+
     def _forecast(self, block: Integers, terms: Floats) -> None:
         """Write the path from this pulse; inside an episode it judges the false level by itself."""
         lags = self._bank.layout.lags
         at = (self._row[:, None] - lags) % self._window
         lane = self._lane[:, None]
-        history = np.where(
-            self._active[:, None] & (lags < (self._row - self._origin)[:, None]),
-            self._raw[lane, at],
-            self._believed[lane, at],
-        )
+        history = self._believed[lane, at]
+        if self._active.any():
+            false = self._active[:, None] & (lags < (self._row - self._origin)[:, None])
+            history = np.where(false, self._raw[lane, at], history)
         inputs = np.concatenate([history, terms], axis=1)
-        change = np.matmul(self._bank.weights[self._model, block], inputs[:, :, None])[:, :, 0]
+        change = self._bank.change_kw(self._model, block, inputs)
         base = self._raw[self._lane, self._row % self._window]
         slot = self._row % self._ring
         self._path[self._lane, slot, 0] = base

@@ -12,6 +12,7 @@ from pipeline.fdia.errors import DetectorError
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
 
 DAY_S: Final = 86_400
 FINEST_CADENCE_S: Final = 60.0
@@ -19,6 +20,10 @@ COARSEST_CADENCE_S: Final = 3_600.0
 HORIZONS_MIN: Final = (15, 30, 45, 60, 90, 120, 150, 180, 210, 240, 300)
 RECENT_MIN: Final = (15, 30, 45, 60, 90, 120, 180, 240, 360)
 DAYS: Final = 7
+RECENT_WITHOUT_DAYS_MIN: Final = (15, 30, 60)
+LONGEST_WITHOUT_DAYS_MIN: Final = 150
+REPLAY_ROWS: Final = (1, 2, 4, 8)
+REPLAY_DAYS: Final = (1, 2, 7)
 BLOCK_MIN: Final = 15
 SEASON_WAVES: Final = (1, 2)
 CALENDAR_SIZE: Final = 1 + 6 + 2 * len(SEASON_WAVES)
@@ -44,10 +49,12 @@ class Layout:
     Attributes:
         cadence_s: seconds between rows.
         site_tz: IANA time zone of the site's day.
+        days: how many past days the forecast compares with; 0 reads the last hour alone.
     """
 
     cadence_s: float
     site_tz: str
+    days: int = DAYS
 
     def __post_init__(self) -> None:
         if not FINEST_CADENCE_S <= self.cadence_s <= COARSEST_CADENCE_S or DAY_S % self.cadence_s:
@@ -69,7 +76,8 @@ class Layout:
     @cached_property
     def horizons(self) -> Integers:
         """How far the forecast path is evaluated, in rows, ascending."""
-        return self._rows((self.cadence_s / 60, 2 * self.cadence_s / 60, *HORIZONS_MIN), HORIZONS_MIN[-1])
+        last_min = HORIZONS_MIN[-1] if self.days else LONGEST_WITHOUT_DAYS_MIN
+        return self._rows((self.cadence_s / 60, 2 * self.cadence_s / 60, *HORIZONS_MIN), last_min)
 
     @cached_property
     def longest(self) -> int:
@@ -88,8 +96,18 @@ class Layout:
 
     @cached_property
     def window(self) -> int:
+        """Rows of history that are kept."""
+        return max(self.reach, self.day_rows + REPLAY_ROWS[-1] + 1)
+
+    @cached_property
+    def reach(self) -> int:
         """Rows of history that a forecast needs."""
         return int(self.lags[-1]) + 1
+
+    @cached_property
+    def replay_days(self) -> tuple[int, ...]:
+        """How many days back a replay is looked for."""
+        return tuple(days for days in REPLAY_DAYS if days * self.day_rows + REPLAY_ROWS[-1] < self.window)
 
     @cached_property
     def mixing(self) -> Floats:
@@ -105,6 +123,9 @@ class Layout:
         """The coming change on past days; the recent change then and now; the level against past days."""
         day = self.day_rows
         features: list[dict[int, float]] = []
+        if self.days == 0:
+            recents = self._rows((self.cadence_s / 60, *RECENT_WITHOUT_DAYS_MIN), RECENT_WITHOUT_DAYS_MIN[-1])
+            return [*(_difference(0, recent) for recent in recents.tolist()), {0: 1.0}]
         for horizon in self.horizons.tolist():
             coming = [_difference(days * day - horizon, days * day) for days in range(1, DAYS + 1)]
             features += [coming[0], coming[-1], _mean(coming)]

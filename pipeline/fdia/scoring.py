@@ -7,8 +7,7 @@ import numpy as np
 from scipy.stats import poisson
 from sklearn.metrics import roc_auc_score
 
-from pipeline.fdia.lanes import Booleans
-from pipeline.fdia.layout import Floats, Integers
+from pipeline.fdia.layout import Booleans, Floats, Integers
 
 REARM_S: Final = 3_600.0
 CHANCE_SHIFTS: Final = 20

@@ -1,5 +1,6 @@
 """Sites side by side: the channels of each, and their balance, fused into one verdict per pulse."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,8 +8,8 @@ import numpy as np
 
 from pipeline.fdia.balance import OPEN_S, BalanceFit, Balances
 from pipeline.fdia.bank import FROZEN, NOISE, PULSE, REPLAY, Bank
-from pipeline.fdia.lanes import Booleans, Lanes
-from pipeline.fdia.layout import Floats, Integers
+from pipeline.fdia.lanes import Lanes
+from pipeline.fdia.layout import REPLAY_ROWS, Booleans, Floats, Integers, Layout
 
 BALANCE: Final = -1
 """In place of a channel's statistic: the balance leads."""
@@ -21,6 +22,7 @@ class SiteVerdicts:
     Attributes:
         evidence: surprise of the pulse: fresh evidence, or that which holds an episode.
         fresh: fresh evidence alone.
+        of_channel: site × channel: as ``evidence``, of each by itself.
         alarm_day, alarm_week: fresh evidence over the threshold of one false alarm a day, a week.
         channel: place of the suspected channel.
         leading: place of its leading statistic, or :data:`BALANCE`.
@@ -31,6 +33,7 @@ class SiteVerdicts:
 
     evidence: Floats
     fresh: Floats
+    of_channel: Floats
     alarm_day: Booleans
     alarm_week: Booleans
     channel: Integers
@@ -61,14 +64,60 @@ class Sites:
         alarm_day: Floats,
         alarm_week: Floats,
     ) -> None:
-        self._count, self._channels = history_kw.shape[:2]
-        lanes = (model[:, None] * self._channels + np.arange(self._channels)).ravel()
-        day, week = (np.repeat(limit, self._channels) for limit in (alarm_day, alarm_week))
-        self.lanes = Lanes(bank, lanes, history_kw.reshape(len(lanes), -1), day, week)
+        count, self._channels = history_kw.shape[:2]
+        self.lanes = Lanes(
+            bank,
+            self._lanes_of(model),
+            history_kw.reshape(count * self._channels, history_kw.shape[2]),
+            *(np.repeat(limit, self._channels) for limit in (alarm_day, alarm_week)),
+        )
         self.last_statistics: Floats | None = None
         self.last_balance: Floats | None = None
         rows = max(1, round(OPEN_S / bank.layout.cadence_s))
         self._balances = None if balance is None else Balances(balance.tails, rows, alarm_day, alarm_week)
+
+    def _lanes_of(self, each: Integers) -> Integers:
+        """By channel what counts sites: their lanes, or their models' places in the bank."""
+        return np.asarray((each[:, None] * self._channels + np.arange(self._channels)).ravel())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return self.lanes.nbytes + (0 if self._balances is None else self._balances.nbytes)
+
+    def resize(self, model: Integers, alarm_day: Floats, alarm_week: Floats) -> None:
+        """Make room: all sites' models and thresholds are given anew; restart the new ones before use."""
+        repeated = [np.repeat(limit, self._channels) for limit in (alarm_day, alarm_week)]
+        self.lanes.resize(self._lanes_of(model), *repeated)
+        if self._balances is not None:
+            self._balances.resize(alarm_day, alarm_week)
+
+    def restart(self, sites: Integers, history_kw: Floats) -> None:
+        """Let some sites begin anew, after this history (site × channel × row)."""
+        self.lanes.restart(self._lanes_of(sites), history_kw.reshape(-1, history_kw.shape[2]))
+        if self._balances is not None:
+            self._balances.restart(sites)
+
+    def received_kw(self, sites: Integers) -> Floats:
+        """Site × channel × row: what the windows hold as it came, oldest first."""
+        with self.lanes.chosen(self._lanes_of(sites)):
+            received = self.lanes.received_kw(self.lanes.window)
+        return received.reshape(len(sites), self._channels, -1)
+
+    def coming_kw(self, sites: Integers) -> Floats:
+        """Site × channel: the substitutes for the rows to come, as far as channels are distrusted now."""
+        with self.lanes.chosen(self._lanes_of(sites)):
+            return self.lanes.coming_kw().reshape(len(sites), self._channels)
+
+    def step_some(
+        self, sites: Integers, pulses_kw: Floats, balance_z: Floats, block: Integers, terms: Floats
+    ) -> SiteVerdicts:
+        """Judge the next pulse of some sites, as :meth:`step` does of all."""
+        with ExitStack() as stack:
+            stack.enter_context(self.lanes.chosen(self._lanes_of(sites)))
+            if self._balances is not None:
+                stack.enter_context(self._balances.chosen(sites))
+            return self.step(pulses_kw, balance_z, block, terms)
 
     def step(self, pulses_kw: Floats, balance_z: Floats, block: Integers, terms: Floats) -> SiteVerdicts:
         """Judge the next pulse of every site.
@@ -78,8 +127,8 @@ class Sites:
             balance_z: difference of the two measurements in deviations; NaN without.
             block, terms: the calendar of each site's pulse.
         """
-        each = self._channels
-        restored = np.zeros(self._count, dtype=np.bool_)
+        count, each = pulses_kw.shape
+        restored = np.zeros(count, dtype=np.bool_)
         if self._balances is not None:
             restored = self._balances.restored(balance_z)
         verdicts = self.lanes.step(
@@ -88,14 +137,14 @@ class Sites:
             np.repeat(terms, each, axis=0),
             np.repeat(restored, each),
         )
-        shape = (self._count, each)
+        shape = (count, each)
         self.last_statistics = verdicts.statistics.reshape(*shape, -1)
         fresh = verdicts.fresh_week.reshape(shape)
         held = verdicts.held.reshape(shape)
         distrusted = verdicts.distrusted.reshape(shape)
         evidence = np.maximum(fresh, held)
         channel = evidence.argmax(axis=1)
-        pick = np.arange(self._count), channel
+        pick = np.arange(count), channel
         leading = verdicts.leading.reshape(shape)[pick]
         alarms = [np.asarray(a.reshape(shape).any(axis=1)) for a in (verdicts.alarm_day, verdicts.alarm_week)]
         best, newest = evidence[pick], fresh.max(axis=1)
@@ -109,16 +158,18 @@ class Sites:
             age = np.where(leads & found.alarm_day, np.maximum(age, found.since), age)
             alarms = [alarms[0] | found.alarm_day, alarms[1] | found.alarm_week]
         return SiteVerdicts(
-            best, newest, alarms[0], alarms[1], channel, leading, age, distrusted,
+            best, newest, evidence, alarms[0], alarms[1], channel, leading, age, distrusted,
             verdicts.substitute_kw.reshape(shape),
         )  # fmt: skip
 
 
-def kind_name(leading: int, horizons: int) -> str:
-    """What a statistic speaks for."""
-    if leading == BALANCE:
-        return "balance"
-    if leading < horizons:
-        return "step" if leading <= 1 else "drift"
-    side = leading - horizons
-    return {PULSE: "pulse", NOISE: "noise", FROZEN: "freeze"}.get(side, "replay" if side >= REPLAY else "")
+KINDS: Final = ("balance", "step", "drift", "pulse", "noise", "freeze", "replay")
+
+
+def kind_codes(leading: Integers, layout: Layout) -> Integers:
+    """What statistics speak for, as places in :data:`KINDS`."""
+    horizons = len(layout.horizons)
+    on_path = [KINDS.index("step" if place <= 1 else "drift") for place in range(horizons)]
+    side = {PULSE: "pulse", NOISE: "noise", FROZEN: "freeze"}
+    beside = [KINDS.index(side.get(place, "replay")) for place in range(REPLAY + len(REPLAY_ROWS))]
+    return np.array([KINDS.index("balance"), *on_path, *beside], dtype=np.int64)[leading - BALANCE]

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.fdia.layout import Floats
+from pipeline.fdia.layout import Floats, Integers
 
 RARE_PER_DAY: Final = 1.0
 USUAL_PER_DAY: Final = 10.0
@@ -38,7 +38,7 @@ def fit_tail(statistic: Floats, days: float) -> Floats:
     usual, usual_count = _value_at(ordered, USUAL_PER_DAY * days)
     below = (value - usual) / max(np.log(usual_count / count), 0.5) if value > usual else LEAST_SLOPE
     excess = ordered[: int(count)] - value
-    above = float(excess.mean()) if count >= 20 else 0.0
+    above = float(excess.mean()) if count >= 20 else (below if count >= 1 else 0.0)
     return np.array([value, -np.log(count / days), max(below, LEAST_SCALE), max(above, LEAST_SLOPE)])
 
 
@@ -61,3 +61,8 @@ def surprise(statistic: Floats, tails: Floats) -> Floats:
     rising = off >= 0.0
     found = at_value + off / np.where(rising, above, np.maximum(below, LEAST_SCALE))
     return np.where(np.isnan(found), NEVER, np.maximum(found, NEVER))
+
+
+def first_over(surprise_of: Floats, threshold: Floats) -> Integers:
+    """The first statistic of each lane that suffices: what lies before it is trusted."""
+    return np.asarray((surprise_of >= threshold[:, None]).argmax(axis=1))

@@ -85,6 +85,45 @@ def test_a_step_out_of_all_proportion_is_found_and_held_for_a_minute(judge: Judg
     assert (report.trust, report.kind, report.since) == (0.0, "step", pulses[-5].ts_utc)
 
 
+def test_a_step_is_held_as_long_as_it_stands(judge: Judge) -> None:
+    lifted = [
+        replace(pulse, net_load_kw=2.0 * (pulse.net_load_kw or 0.0)) if i >= 25 else pulse
+        for i, pulse in enumerate(normal_pulses())
+    ]
+    report = judge(lifted)
+    assert (report.trust, report.kind, report.since) == (0.0, "step", lifted[25].ts_utc)
+
+
+def test_a_step_that_was_taken_back_a_minute_ago_is_forgotten(judge: Judge) -> None:
+    peak = [
+        replace(pulse, net_load_kw=2.0 * (pulse.net_load_kw or 0.0)) if 25 <= i < 40 else pulse
+        for i, pulse in enumerate(normal_pulses())
+    ]
+    assert judge(peak).trust == 1.0
+
+
+def test_the_other_meters_give_the_value_to_use_while_parts_do_not_add_up_and_a_little_after(
+    judge: Judge,
+) -> None:
+    pulses = [
+        replace(pulse, load_kw=1200.0 + i, solar_kw=100.0, wind_kw=0.0, net_load_kw=1100.0 + i)
+        for i, pulse in enumerate(normal_pulses(20))
+    ]
+    pulses[12:17] = [replace(pulse, net_load_kw=1210.0) for pulse in pulses[12:17]]
+    report = judge(pulses)
+    assert (report.trust, report.kind, report.since) == (0.0, "balance", pulses[12].ts_utc)
+    assert (report.substitute_kw, report.substitute_from) == (1119.0, "other meters")
+
+
+def test_parts_that_add_up_again_for_four_rows_are_in_balance(judge: Judge) -> None:
+    pulses = [
+        replace(pulse, load_kw=1200.0 + i, solar_kw=100.0, wind_kw=0.0, net_load_kw=1100.0 + i)
+        for i, pulse in enumerate(normal_pulses(20))
+    ]
+    pulses[12:16] = [replace(pulse, net_load_kw=1210.0) for pulse in pulses[12:16]]
+    assert judge(pulses).kind != "balance"
+
+
 def test_parts_that_do_not_add_up_are_found(judge: Judge) -> None:
     pulses = normal_pulses()
     pulses[-1] = replace(pulses[-1], load_kw=1200.0, solar_kw=100.0, wind_kw=0.0, net_load_kw=1110.0)

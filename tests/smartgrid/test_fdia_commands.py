@@ -1,6 +1,8 @@
 """``attack``, ``backtest fdia`` and ``bench fdia``: a drill from file to figures."""
 
 import json
+from datetime import date
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from pipeline.fdia.backtest import OURS
 from pipeline.fdia.errors import AttackError, DetectorError
 from smartgrid.bench.fdia import Setting, bench_fdia, ercot_load
+from smartgrid.bench.trust_days import bench_trust
 from smartgrid.cli.attack import attack
 from smartgrid.cli.backtest_fdia import fdia as backtest
 
@@ -146,3 +149,16 @@ def test_on_ercots_load_plain_attacks_are_found_and_false_alarms_stay_rare(data_
     assert np.mean(recalls) > 0.95
     assert min(recalls) > 0.85
     assert 0.4 < found["clean rows"].day.per_day < 2.0
+
+
+def test_on_a_caiso_day_a_false_net_load_beside_true_meters_costs_the_trust_at_once(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    found = bench_trust(data_dir, tmp_path, date(2019, 5, 24), date(2019, 5, 25))
+    rows = {row.kind: row for row in islice(found, 6)}  # the site with all its meters
+    assert set(rows) == {"clean", "scale:0.1", "bias:0.1", "ramp:0.1", "pulse:0.1", "noise:0.03"}
+    assert rows.pop("clean").distrusted < 0.02
+    for row in rows.values():
+        assert row.distrusted == row.at_once == 1.0, row.kind
+        assert row.after_rows < 20
+        assert row.used_error < 0.1 * row.false_error

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from grid.telemetry import AREA_SITE, NATIVE_SITE
@@ -61,3 +62,15 @@ def test_a_clock_that_lags_behind_the_meter_gives_no_negative_age(grid: SmallGri
 def test_an_unknown_site_is_refused(grid: SmallGrid) -> None:
     with pytest.raises(ToolInputError, match="site='b' is not known"):
         grid.ask("check_telemetry", site="b")
+
+
+def test_an_area_that_no_longer_measures_what_its_sites_do_is_not_trusted(grid: SmallGrid) -> None:
+    sites = {AREA_SITE: SiteInfo(AREA_SITE, 300.0), "east": SiteInfo("east", 300.0, parent=AREA_SITE)}
+    levels_kw = 900.0 + 50.0 * np.random.default_rng(3).random(31)
+    for row, kw in zip(range(30, -1, -1), levels_kw.tolist(), strict=True):
+        grid.measure(AREA_SITE, age=row * INTERVAL, net_load_kw=kw * (1.03 if row < 2 else 1.0))
+        grid.measure("east", age=row * INTERVAL, net_load_kw=kw)
+    check = grid.ask("check_telemetry", {"sites": sites}, site=AREA_SITE)
+    assert (check.trusted, check.kind, check.channel) == (False, "area_balance", "net_load_kw")
+    assert check.since == grid.clock.now() - INTERVAL
+    assert grid.ask("check_telemetry", {"sites": sites}, site="east").kind != "area_balance"

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grid.series import BaseSeries
 from pipeline.fdia.detector import DetectorModel
-from pipeline.fdia.fitting import fit_detector
+from pipeline.fdia.fitted import FittedDetector, learn_detector
 from pipeline.fdia.regular import RegularSeries
 
 CADENCE_S = 1_800.0
@@ -41,5 +42,14 @@ def first(load: RegularSeries) -> int:
 
 
 @pytest.fixture(scope="session")
-def model(load: RegularSeries, first: int) -> DetectorModel:
-    return fit_detector(load.part(0, first), "UTC")
+def fitted(load: RegularSeries, first: int) -> FittedDetector:
+    """Both detectors of the load: with a week behind it, and with an hour."""
+    learnt = load.part(0, first)
+    frame = pd.DataFrame({"load_kw": learnt.values_kw[0]}, index=learnt.stamps.rename("ts_utc"))
+    return learn_detector(BaseSeries(frame, learnt.cadence_s), "UTC")
+
+
+@pytest.fixture(scope="session")
+def model(fitted: FittedDetector) -> DetectorModel:
+    assert fitted.full is not None
+    return fitted.full

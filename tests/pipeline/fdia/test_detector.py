@@ -130,7 +130,7 @@ def test_the_report_names_channel_kind_and_when_it_began(
 ) -> None:
     found = judge(model, load, first, attacked(load, first, "freeze", 0.0), [])[0]
     row = START + 2
-    assert Detector.kind_of(model)(found.leading[0, row]) == "freeze"
+    assert Detector.kinds_of(model, found.leading[0, row : row + 1]) == ["freeze"]
     assert model.channels[int(found.channel[0, row])] == "load_kw"
     assert found.age[0, row] == 3
 
