@@ -13,30 +13,32 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from grid.telemetry import Telemetry
 from pipeline.arrays import Floats, Indices, Integers
 from pipeline.bounds import Bounds
-from pipeline.errors import MessageError
+from pipeline.errors import MessageError, ModelError
 from pipeline.forecast import Forecast
+from pipeline.forecasting.slot_table import MEMORY
 from pipeline.instability_watch import ChangedEvents, InstabilityWatch
 from pipeline.messages import (
     DEAD_LETTER_TOPIC,
     FORECASTS_TOPIC,
+    LATEST,
     DeadLetterMessage,
     encode_dead_letter,
     encode_forecasts,
     telemetry_of,
 )
-from pipeline.model import ForecastModel
 from pipeline.pulse_batch import FREQUENCY, NET_LOAD, PulseBatch, Refused, decode_batch
 from pipeline.recovery import LowestMark
 from pipeline.site_rules import SiteRules
 from pipeline.site_table import Accepted, SiteTable
-from pipeline.store import SeriesStore
+from pipeline.store import SeriesStore, SlotSum
+from pipeline.stream_model import StreamModel
 from pipeline.timestamps import from_micros
 from pipeline.transport import PartitionGiven, Record, RecordBatch, Transport
 from pipeline.window_table import Reach
@@ -100,9 +102,10 @@ class _Partition:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A batch on its way: pulses with their rows, what was accepted, and its forecasts' bands."""
+    """A batch on its way: pulses with their sites' rows, what was accepted, and its forecasts' bands."""
 
     pulses: PulseBatch
+    rows: Indices
     partitions: Integers
     accepted: Accepted
     bands_kw: Floats
@@ -129,7 +132,7 @@ class StreamEngine:
         self,
         transport: Transport,
         store: SeriesStore | None,
-        model: ForecastModel,
+        model: StreamModel,
         *,
         ramp_limit_kw: float | None = None,
         sites: Mapping[str, SiteRules] | None = None,
@@ -139,11 +142,12 @@ class StreamEngine:
         self._transport = transport
         self._store = store
         self._model = model
+        self._seasonal = model.seasonal
         self._horizon = timedelta(seconds=metadata.horizon_s)
         self._bounds = Bounds(rules, metadata.largest_kw)
         zones = {name: rule.time_zone for name, rule in rules.items() if rule.time_zone is not None}
         reach = Reach.of(metadata.cadence_s, lateness_s)
-        self._table = SiteTable(reach, site_tz=metadata.site_tz, time_zones=zones)
+        self._table = SiteTable(reach, site_tz=metadata.site_tz, time_zones=zones, seasonal=model.seasonal)
         self._watch = InstabilityWatch(metadata.ramp_limit_kw if ramp_limit_kw is None else ramp_limit_kw)
         self._partitions: dict[int, _Partition] = {}
 
@@ -157,6 +161,25 @@ class StreamEngine:
         """Bytes of the sites' states; room for more sites is left out."""
         table = self._table
         return table.nbytes * len(table) // max(1, table.capacity) + self._watch.nbytes
+
+    def swap(self, model: StreamModel) -> None:
+        """Forecast by another model from the next batch on.
+
+        Raises:
+            ModelError: if the sites' states do not fit it; a stream that starts with it can use it.
+        """
+        ours, theirs = self._model.metadata, model.metadata
+        fits = (ours.cadence_s, ours.horizon_s, ours.site_tz) == (
+            theirs.cadence_s,
+            theirs.horizon_s,
+            theirs.site_tz,
+        )
+        if not fits or model.seasonal not in (None, self._seasonal):
+            raise ModelError(
+                f"model={model.name}: of another cadence, horizon, time zone or memory than the running "
+                "stream's; start the stream again to use it"
+            )
+        self._model = model
 
     def drain(self) -> BatchReport:
         """Process everything that is there now."""
@@ -216,9 +239,9 @@ class StreamEngine:
         offsets = np.array(records.offsets)
         rows, ends = self._rows(pulses, partitions, offsets[pulses.places])
         accepted = self._table.accept(pulses, rows, ends)
-        bands_kw = self._model.predict(accepted.rows, pulses.values[NET_LOAD, accepted.issuing])
+        bands_kw = self._model.bands_kw(accepted.features)
         events = self._follow(pulses, rows, accepted, bands_kw)
-        return _Work(pulses, partitions, accepted, bands_kw, refused + accepted.refused, events)
+        return _Work(pulses, rows, partitions, accepted, bands_kw, refused + accepted.refused, events)
 
     def _rows(self, pulses: PulseBatch, partitions: Integers, offsets: Integers) -> tuple[Indices, Integers]:
         """The rows of the pulses' sites, and where the next batch of their partitions begins."""
@@ -243,11 +266,13 @@ class StreamEngine:
         rows = {name: self._table.add(partition, name, int(offsets[i])) for name, i in firsts.items()}
         if self._store is None:
             return
+        moments = {name: pulses.moments[i] for name, i in firsts.items()}
+        for name, row in rows.items():
+            self._table.recall(row, self._slots(self._store, name, moments[name]), moments[name])
         if self._partitions[partition].resume_at is None:
             for name, row in rows.items():
                 self._restore(self._store, name, row)
             return
-        moments = {name: pulses.moments[i] for name, i in firsts.items()}
         for name, events in self._store.open_events(min(moments.values())).items():
             # The event that was open when the first observation came; its end will come again.
             before = [event for event in events if name in moments and event.started_at < moments[name]]
@@ -261,12 +286,18 @@ class StreamEngine:
         if not known:
             return
         newest = max(known)
-        start = newest - timedelta(milliseconds=self._table.reach.retention_ms)
+        start = newest - timedelta(milliseconds=self._table.reach_ms)
         known |= {pulse.ts_utc: pulse for pulse in store.telemetry(name, start, newest)}
         self._table.restore(row, [known[moment] for moment in sorted(known)])
         opened = [event for event in store.events(name, newest) if event.ended_at is None]
         if opened:
             self._watch.resume(row, opened[-1])
+
+    def _slots(self, store: SeriesStore, name: str, around: datetime) -> list[SlotSum]:
+        """What the store holds of a site's seasonal memory, as far back as a row at a time may look."""
+        if self._seasonal is None:
+            return []
+        return store.slots(name, around - MEMORY, LATEST)
 
     def _follow(
         self, pulses: PulseBatch, rows: Indices, accepted: Accepted, bands_kw: Floats
@@ -276,7 +307,7 @@ class StreamEngine:
         The places are of the batch.
         """
         change_kw, bands = np.full(len(pulses), np.nan), np.full((len(pulses), 3), np.nan)
-        change_kw[accepted.issuing], bands[accepted.issuing] = accepted.change_kw, bands_kw
+        change_kw[accepted.issuing], bands[accepted.issuing] = accepted.features.change_kw, bands_kw
         places = np.flatnonzero(accepted.in_order)
         changed = self._watch.follow(
             rows[places],
@@ -301,7 +332,8 @@ class StreamEngine:
         """Store, publish, commit: in this order, so that nothing is committed that is not written."""
         if self._store is not None:
             telemetry, forecasts = self._series(work)
-            self._store.write(telemetry, forecasts, list(work.events.events(work.pulses.sites)))
+            events = list(work.events.events(work.pulses.sites))
+            self._store.write(telemetry, forecasts, events, self._closed_slots(work))
         issuing = work.accepted.issuing.tolist()
         every = len(issuing) == len(work.pulses)
         sites = work.pulses.sites if every else [work.pulses.sites[i] for i in issuing]
@@ -324,6 +356,16 @@ class StreamEngine:
         ]
         made = zip(work.accepted.issuing.tolist(), work.bands_kw.tolist(), strict=True)
         return telemetry, [self._forecast(work.pulses, i, band_kw) for i, band_kw in made]
+
+    def _closed_slots(self, work: _Work) -> list[SlotSum]:
+        """The slots that closed, as the store takes them."""
+        closed = work.accepted.closed
+        if not len(closed):
+            return []
+        names = dict(zip(work.rows.tolist(), work.pulses.sites, strict=True))
+        sums = zip(closed.rows.tolist(), closed.totals.tolist(), closed.counts.tolist(), strict=True)
+        starts = self._table.starts_of(closed)
+        return [SlotSum(names[row], start, *rest) for start, (row, *rest) in zip(starts, sums, strict=True)]
 
     def _marks(self, records: RecordBatch) -> dict[int, int]:
         """By partition, from where on the log rebuilds what is known after these records."""

@@ -33,6 +33,7 @@ FEATURE_NAMES: Final = (
     "hour_cos",
 )
 ROLLING_AT: Final = LAGS
+_RAMP_US: Final = 1800 * MICROS_PER_SECOND
 GRADIENT_AT: Final = LAGS + len(ROLLING_NAMES)
 
 
@@ -111,6 +112,20 @@ def feature_rows(events: SiteEvents, at: Indices, *, cadence_s: float, site_tz: 
     rows[:, GRADIENT_AT + 1] = penetration(events.load_kw[at], events.solar_kw[at], events.wind_kw[at])
     rows[:, GRADIENT_AT + 2 :] = hour(ts_us, site_tz)
     return rows
+
+
+def ramp_kw(events: SiteEvents, at: int, *, cadence_s: float) -> float:
+    """NL(t) − NL(t − 30 min) of one event in kW, in whole 1/1024 kW; NaN where the earlier one is missing.
+
+    Args:
+        events: as for :func:`feature_rows`.
+        at: index of the event.
+        cadence_s: the site's nominal cadence in seconds.
+    """
+    cadence_us = 1000 * to_millis(cadence_s)
+    before = nearest(events.ts_us, events.ts_us[at : at + 1] - _RAMP_US, cadence_us // 2)
+    net_load_kw = to_kw(to_quanta(events.net_load_kw))
+    return float((net_load_kw[at : at + 1] - values_at(net_load_kw, before))[0])
 
 
 def nearest(ts_us: Micros, wanted_us: Micros, tolerance_us: int) -> Indices:

@@ -25,6 +25,7 @@ from grid.telemetry import Telemetry
 from pipeline.errors import StoreError
 from pipeline.forecast import Forecast
 from pipeline.instability import EventKind, InstabilityEvent, Severity
+from pipeline.store import SlotSum
 from pipeline.timestamps import from_micros, to_micros
 
 TELEMETRY: Final = "telemetry"
@@ -33,6 +34,7 @@ EVENTS: Final = "events"
 QUOTES: Final = "quotes"
 DISPATCHES: Final = "dispatches"
 TRADES: Final = "trades"
+SLOTS: Final = "slots"
 PRESENT: Final = "present"
 
 EARLIEST: Final = datetime(1678, 1, 1, tzinfo=UTC)
@@ -62,6 +64,7 @@ _FIELDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     QUOTES: (("interval_s",), _PRICES),
     DISPATCHES: (_DONE, _BEHALF),
     TRADES: (_TRADED, _WORTH),
+    SLOTS: (("quanta", "count"), ()),
 }
 """By measurement, the fields that every point has, and those that ``present`` tells of."""
 _ENCODED: Final = re.compile(r'[%"\\\x00-\x1f\x7f-\x9f]')
@@ -165,6 +168,16 @@ def trade_line(trade: EnergyTrade) -> str:
     return f"{_of_asset(TRADES, trade)} {numbers},{worth} {_time('start', trade.start)}"
 
 
+def slot_line(slot: SlotSum) -> str:
+    """The line of a slot.
+
+    Raises:
+        StoreError: if the site has no name or the time cannot be stored.
+    """
+    fields = f"quanta={slot.quanta}i,count={slot.count}i"
+    return f"{SLOTS},{_site(slot.site)} {fields} {_time('start', slot.start)}"
+
+
 def _of_asset(measurement: str, span: AssetDispatch | EnergyTrade) -> str:
     return f"{measurement},{_tag('asset', span.asset)},{_site(span.site)}"
 
@@ -266,6 +279,11 @@ def trade_of(site: str, row: Row) -> EnergyTrade:
     """The trade of a row."""
     numbers = (float(row["duration_s"]), float(row["energy_kwh"]))
     return EnergyTrade(site, original_name(row["asset"]), time_of(row), *numbers, *_floats(_WORTH, row))
+
+
+def slot_of(site: str, row: Row) -> SlotSum:
+    """The slot of a row."""
+    return SlotSum(site, time_of(row), int(row["quanta"]), int(row["count"]))
 
 
 def is_whole(measurement: str, row: Row) -> bool:

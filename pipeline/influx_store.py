@@ -18,7 +18,7 @@ from pipeline.forecast import Forecast
 from pipeline.influx_points import EARLIEST, LATEST, Row
 from pipeline.influx_target import InfluxTarget, open_client, told
 from pipeline.instability import InstabilityEvent, by_site
-from pipeline.store import FEATURE_STORE_ROWS
+from pipeline.store import FEATURE_STORE_ROWS, SlotSum
 
 BATCH_LINES: Final = 5_000
 FIRST_DELAY_S: Final = 0.25
@@ -68,8 +68,8 @@ class InfluxStore:
 
     Invariants:
         A write that returned is stored; one that raised may be stored in part, and repeating it
-        completes it, because points are known by measurement, tags and time. Forecasts and events
-        go before the telemetry that they rest on. The server takes a write point by point and field
+        completes it, because points are known by measurement, tags and time. Forecasts, events and
+        slots go before the telemetry that they rest on. The server takes a write point by point and field
         by field: who reads meanwhile finds the points that are whole, and no other.
         *The first telemetry counts*, and the first forecast: within one write the store sees to
         it. InfluxDB keeps the last version of a point, so across writes it rests on the engine,
@@ -195,6 +195,11 @@ class InfluxStore:
         found = (points.trade_of(site, row) for row in rows)
         return sorted(found, key=lambda trade: (trade.start, trade.asset))
 
+    def slots(self, site: str, start: datetime, end: datetime) -> list[SlotSum]:
+        """Closed slots of the seasonal memory that begin in ``start <= t < end``."""
+        rows = self._points(_IN_RANGE, points.SLOTS, start, end, site=site)
+        return sorted((points.slot_of(site, row) for row in rows), key=lambda slot: slot.start)
+
     def _rows(self, flux: str, measurement: str, start: datetime, end: datetime, **bound: str) -> list[Row]:
         """The rows of a query; names are bound as the database has them, times within what it can hold."""
         start, stop = max(start, EARLIEST), min(end, LATEST)
@@ -237,6 +242,7 @@ class InfluxStore:
         telemetry: Sequence[Telemetry],
         forecasts: Sequence[Forecast] = (),
         events: Sequence[InstabilityEvent] = (),
+        slots: Sequence[SlotSum] = (),
     ) -> None:
         """Write all of it, however long the server is away, up to the configured time.
 
@@ -250,6 +256,7 @@ class InfluxStore:
             [
                 *map(points.forecast_line, first_forecasts),
                 *map(points.event_line, events),
+                *map(points.slot_line, slots),
                 *map(points.telemetry_line, first_pulses),
             ]
         )

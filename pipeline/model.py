@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xgboost
@@ -14,6 +14,9 @@ from pipeline.errors import ModelError
 from pipeline.features import FEATURE_NAMES
 from pipeline.model_inputs import FAMILIES, INPUT_NAMES, model_inputs
 from pipeline.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from pipeline.stream_model import FeatureBatch
 
 QUANTILES: Final = (0.1, 0.5, 0.9)
 METADATA_FILE: Final = "model.json"
@@ -132,6 +135,15 @@ class ForecastModel:
             return np.empty((0, len(QUANTILES)))
         raw = np.asarray(self._booster.inplace_predict(inputs, missing=np.nan), dtype=np.float64)
         return stretch(np.sort(raw, axis=1), self.metadata.band_factor) * scale_kw
+
+    @property
+    def seasonal(self) -> None:
+        """It asks for no seasonal inputs."""
+        return
+
+    def bands_kw(self, batch: "FeatureBatch") -> Floats:
+        """As :class:`pipeline.stream_model.StreamModel`."""
+        return self.predict(batch.rows, batch.net_load_kw)
 
     def importance_by_family(self) -> dict[str, float]:
         """Each feature family's share of the trees' total gain; they sum to 1."""

@@ -7,6 +7,7 @@ Invariants:
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import repeat
 
 import numpy as np
@@ -21,12 +22,17 @@ from pipeline.features import (
     feature_rows,
     hour,
     penetration,
+    ramp_kw,
 )
 from pipeline.fixed_point import to_kw, to_quanta
+from pipeline.forecasting.seasonal_memory import SeasonalMemory, SeasonalNeed
+from pipeline.forecasting.slot_table import ClosedSlots
 from pipeline.messages import VALUE_NAMES
 from pipeline.pulse_batch import LOAD, NET_LOAD, SOLAR, WIND, PulseBatch, Refused
 from pipeline.recent_stamps import Fingerprints, RecentStamps, Seen, fingerprints
 from pipeline.recovery import NO_OBSERVATION, RebuildMarks
+from pipeline.store import SlotSum
+from pipeline.stream_model import FeatureBatch
 from pipeline.timestamps import from_micros, to_micros
 from pipeline.window_table import SPARE_SLOTS, Reach, WindowTable
 
@@ -41,9 +47,9 @@ class Accepted:
     Attributes:
         taken: which pulses were accepted.
         in_order: which of them were newer than everything before of their site.
-        issuing: places in the batch of the pulses that have a feature row, ascending.
-        rows: their feature rows.
-        change_kw: NL(t) − NL(t − 30 min) of the same; NaN where the earlier one is missing.
+        issuing: places in the batch of the pulses that have a net load, ascending.
+        features: of the same.
+        closed: slots of the seasonal memory that closed.
         duplicates: how many were there already, with the same values.
         refused: conflicts, and what cannot be placed; by place of the record.
     """
@@ -51,10 +57,20 @@ class Accepted:
     taken: Mask
     in_order: Mask
     issuing: Indices
-    rows: Floats
-    change_kw: Floats
+    features: FeatureBatch
+    closed: ClosedSlots
     duplicates: int
     refused: list[Refused]
+
+
+@dataclass(slots=True)
+class _Made:
+    """What a batch's pulses give, by place: feature columns, 30-minute change, seasonal inputs."""
+
+    features: Floats
+    change_kw: Floats
+    seasonal: Floats
+    closed: list[ClosedSlots]
 
 
 @dataclass(slots=True)
@@ -78,11 +94,20 @@ class SiteTable:
         reach: the sites' cadence, and how late an event may come.
         site_tz: IANA time zone of the sites that have none of their own.
         time_zones: of those that have.
+        seasonal: what seasonal inputs are wanted beside.
     """
 
-    def __init__(self, reach: Reach, *, site_tz: str, time_zones: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        *,
+        site_tz: str,
+        time_zones: Mapping[str, str] | None = None,
+        seasonal: SeasonalNeed | None = None,
+    ) -> None:
         self.reach = reach
-        self.marks = RebuildMarks(reach.retention_ms)
+        self.seasonal = None if seasonal is None else SeasonalMemory(seasonal, reach.lateness_ms / 1000.0)
+        self.marks = RebuildMarks(self.reach_ms)
         self._windows = WindowTable(reach)
         self._recent = RecentStamps(reach)
         self._newest_ms = np.empty(0, dtype=np.int64)
@@ -105,7 +130,11 @@ class SiteTable:
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         arrays = self._newest_ms.nbytes + self._zone.nbytes
-        return arrays + self.marks.nbytes + self._windows.nbytes + self._recent.nbytes
+        return arrays + sum(part.nbytes for part in self._parts())
+
+    def _parts(self) -> "Sequence[WindowTable | RecentStamps | RebuildMarks | SeasonalMemory]":
+        parts = (self._windows, self._recent, self.marks)
+        return parts if self.seasonal is None else (*parts, self.seasonal)
 
     # -- which sites there are ------------------------------------------------------------------
 
@@ -127,6 +156,8 @@ class SiteTable:
         self._newest_ms[row] = -1
         self._windows.clear(row)
         self._recent.clear(row)
+        if self.seasonal is not None:
+            self.seasonal.clear(row)
         self.marks.begin(row, offset)
         self._zone[row] = self._zone_index(name)
         return row
@@ -146,12 +177,33 @@ class SiteTable:
     def _grow(self) -> None:
         before = len(self._newest_ms)
         after = max(_FEWEST_ROWS, round(before * _GROWTH))
-        for part in (self._windows, self._recent, self.marks):
+        for part in self._parts():
             part.resize(after)
         self._newest_ms, self._zone = resized(self._newest_ms, after), resized(self._zone, after)
         self._free += range(after - 1, before - 1, -1)
 
     # -- events ---------------------------------------------------------------------------------
+
+    @property
+    def reach_ms(self) -> int:
+        """How far back from a site's newest event its state rests on events."""
+        return max(self.reach.retention_ms, 0 if self.seasonal is None else self.seasonal.reach_ms)
+
+    def recall(self, row: int, slots: Sequence[SlotSum], first: datetime) -> None:
+        """Give a new site the slots that a store holds of it.
+
+        Args:
+            row: the site.
+            slots: closed ones.
+            first: time of the first event that will be given.
+        """
+        if self.seasonal is not None:
+            self.seasonal.recall(row, slots, to_micros(first))
+
+    def starts_of(self, closed: ClosedSlots) -> list[datetime]:
+        """When closed slots began."""
+        slot_us = 0 if self.seasonal is None else self.seasonal.slot_us
+        return [from_micros(slot * slot_us) for slot in closed.slots.tolist()]
 
     def restore(self, row: int, known: Sequence[Telemetry]) -> None:
         """Set a new site to events that were accepted before.
@@ -174,6 +226,9 @@ class SiteTable:
             while not self._windows.has_room(events) and self._windows.widen():
                 pass
             self._windows.load(row, events)
+            if self.seasonal is not None:
+                rows, quanta = np.full(len(usable), row), to_quanta(values[NET_LOAD, usable])
+                self.seasonal.add(rows, ts_ms[usable] * 1000, quanta)
 
     def accept(self, batch: PulseBatch, rows: Indices, end_offsets: Integers) -> Accepted:
         """Take pulses in the order of their offsets: duplicates out, late ones to their place.
@@ -185,15 +240,14 @@ class SiteTable:
         """
         count = len(batch)
         taken, in_order = np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.bool_)
-        features = np.empty((count, len(FEATURE_NAMES)))
-        change_kw = np.full(count, np.nan)
+        made = self._blank(count)
         duplicates = 0
         refused: list[Refused] = []
         work = self._sort(batch, rows)
         for advancing, chosen in _steps(work):
             places = work.order[chosen]
             if advancing:
-                kept = self._advance(work, chosen, features, change_kw)
+                kept = self._advance(work, chosen, made)
                 taken[places[kept]] = in_order[places[kept]] = True
                 dense = places[~kept]
             else:
@@ -204,7 +258,7 @@ class SiteTable:
                 refused += [self._too_late(batch, rows, i) for i in places[too_late]]
                 refused += [_conflict(batch, i) for i in places[seen == Seen.OTHER_VALUES]]
                 late = chosen[(seen == Seen.NO) & ~too_late]
-                kept = np.array([self._place(work, i, features) for i in late.tolist()], dtype=np.bool_)
+                kept = np.array([self._place(work, i, made) for i in late.tolist()], dtype=np.bool_)
                 taken[work.order[late[kept]]] = True
                 dense = work.order[late[~kept]]
             refused += [_too_dense(batch, i) for i in dense]
@@ -214,8 +268,8 @@ class SiteTable:
             taken,
             in_order,
             issuing,
-            self._complete(batch, rows, issuing, features[issuing]),
-            change_kw[issuing],
+            self._complete(batch, rows, issuing, made),
+            ClosedSlots.joined(made.closed),
             duplicates,
             refused,
         )
@@ -244,7 +298,7 @@ class SiteTable:
             stage,
         )
 
-    def _advance(self, work: _Sorted, chosen: Indices, features: Floats, change_kw: Floats) -> Mask:
+    def _advance(self, work: _Sorted, chosen: Indices, made: _Made) -> Mask:
         """Take events that are newer than all before them, some of each site at a time; which were taken."""
         kept = np.ones(len(chosen), dtype=np.bool_)
         turn = ordinals(work.rows[chosen]) // SPARE_SLOTS
@@ -258,9 +312,9 @@ class SiteTable:
                     while (crowded := self._crowded(work, chosen[one])).any() and self._widen():
                         pass
                     kept[one[crowded]] = False
-                    self._take(work, chosen[one[~crowded]], features, change_kw)
+                    self._take(work, chosen[one[~crowded]], made)
             else:
-                self._take(work, chosen[part], features, change_kw)
+                self._take(work, chosen[part], made)
         return kept
 
     def _crowded(self, work: _Sorted, chosen: Indices) -> Mask:
@@ -273,17 +327,19 @@ class SiteTable:
     def _widen(self) -> bool:
         return self._windows.widen() and self._recent.widen()
 
-    def _take(self, work: _Sorted, chosen: Indices, features: Floats, change_kw: Floats) -> None:
+    def _take(self, work: _Sorted, chosen: Indices, made: _Made) -> None:
         rows = work.rows[chosen]
         self._remember(rows, work.ts_ms[chosen], work.prints[chosen])
         known = chosen[work.has_net_load[chosen]]
         if len(known):
-            made = self._windows.advance(
-                work.rows[known], work.ts_ms[known], work.quanta[known], ordinals(work.rows[known])
-            )
+            rows, ts_ms, quanta = work.rows[known], work.ts_ms[known], work.quanta[known]
+            windows = self._windows.advance(rows, ts_ms, quanta, ordinals(rows))
             places = work.order[known]
-            features[places, : GRADIENT_AT + 1] = made.values
-            change_kw[places] = made.change_kw
+            made.features[places, : GRADIENT_AT + 1] = windows.values
+            made.change_kw[places] = windows.change_kw
+            if self.seasonal is not None:
+                made.closed.append(self.seasonal.add(rows, ts_ms * 1000, quanta))
+                made.seasonal[places] = self.seasonal.inputs(rows, ts_ms * 1000)
 
     def _remember(self, rows: Indices, ts_ms: Integers, prints: Fingerprints) -> None:
         """Note events that are newer than all before them."""
@@ -293,7 +349,7 @@ class SiteTable:
         self._recent.add(rows, ts_ms, prints, ordinal, after_silence)
         self._newest_ms[rows] = ts_ms  # the last one of a site counts
 
-    def _place(self, work: _Sorted, i: int, features: Floats) -> bool:
+    def _place(self, work: _Sorted, i: int, made: _Made) -> bool:
         """Put one late event to its place by event time; False where there is no room for it."""
         row = work.rows[i : i + 1]
         newest_ms = self._newest_ms[row]
@@ -301,12 +357,12 @@ class SiteTable:
         while self._recent.crowded(row, newest_ms, nothing).any():
             if not self._widen():
                 return False
-        if work.has_net_load[i] and not self._insert(work, i, features):
+        if work.has_net_load[i] and not self._insert(work, i, made):
             return False
         self._recent.add(row, work.ts_ms[i : i + 1], work.prints[i : i + 1], nothing, np.array([False]))
         return True
 
-    def _insert(self, work: _Sorted, i: int, features: Floats) -> bool:
+    def _insert(self, work: _Sorted, i: int, made: _Made) -> bool:
         row = int(work.rows[i])
         before = self._windows.events(row)
         place = int(np.searchsorted(before.ts_us, work.ts_ms[i] * 1000))
@@ -318,9 +374,13 @@ class SiteTable:
             if not self._widen():
                 return False
         cadence_s = self.reach.cadence_ms / 1000.0
-        made = feature_rows(events, np.array([place]), cadence_s=cadence_s, site_tz="UTC")
-        features[work.order[i], : GRADIENT_AT + 1] = made[0, : GRADIENT_AT + 1]
+        row_there = feature_rows(events, np.array([place]), cadence_s=cadence_s, site_tz="UTC")
+        made.features[work.order[i], : GRADIENT_AT + 1] = row_there[0, : GRADIENT_AT + 1]
+        made.change_kw[work.order[i]] = ramp_kw(events, place, cadence_s=cadence_s)
         self._windows.load(row, events)
+        if self.seasonal is not None:
+            self.seasonal.add_late(row, int(work.ts_ms[i]) * 1000, int(work.quanta[i]))
+            made.seasonal[work.order[i]] = self.seasonal.inputs(np.array([row]), work.ts_ms[i : i + 1] * 1000)
         return True
 
     def _advance_marks(self, work: _Sorted, in_order: Mask, end_offsets: Integers) -> None:
@@ -336,17 +396,28 @@ class SiteTable:
         ends = end_offsets[work.order[moved]][leads]
         self.marks.advance(sites, first, self._newest_ms[sites], ends)
 
-    def _complete(self, batch: PulseBatch, rows: Indices, issuing: Indices, features: Floats) -> Floats:
+    def _blank(self, count: int) -> _Made:
+        seasonal = 0 if self.seasonal is None else len(self.seasonal.need.names)
+        features = np.empty((count, len(FEATURE_NAMES)))
+        return _Made(features, np.full(count, np.nan), np.empty((count, seasonal)), [])
+
+    def _complete(self, batch: PulseBatch, rows: Indices, issuing: Indices, made: _Made) -> FeatureBatch:
         """Fill in the features that rest on the event alone."""
+        features = made.features[issuing]
         parts = [batch.values[channel, issuing] for channel in (LOAD, SOLAR, WIND)]
         features[:, GRADIENT_AT + 1] = penetration(*parts)
         ts_us = batch.ts_ms[issuing] * 1000
         zones = self._zone[rows[issuing]]
+        time_zones = []
         for index, zone in enumerate(self._zones):
             of_zone = np.flatnonzero(zones == index) if len(self._zones) > 1 else np.arange(len(issuing))
             if len(of_zone):
                 features[of_zone, GRADIENT_AT + 2 :] = hour(ts_us[of_zone], zone)
-        return features
+                time_zones.append((zone, of_zone))
+        net_load_kw = batch.values[NET_LOAD, issuing]
+        return FeatureBatch(
+            ts_us, net_load_kw, features, made.change_kw[issuing], made.seasonal[issuing], time_zones
+        )
 
     def _too_late(self, batch: PulseBatch, rows: Indices, i: int) -> Refused:
         newest = from_micros(int(self._newest_ms[rows[i]]) * 1000)

@@ -7,6 +7,7 @@ from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent
+from pipeline.store import SlotSum
 from pipeline.timestamps import from_micros, to_micros
 
 Row = tuple[Any, ...]
@@ -109,3 +110,13 @@ def trade_row(trade: EnergyTrade) -> Row:
     """The row of a trade."""
     key = (trade.site, to_micros(trade.start), trade.asset)
     return (*key, trade.duration_s, trade.energy_kwh, trade.price_usd_per_mwh, trade.value_usd)
+
+
+def slot_of(row: Row) -> SlotSum:
+    """The slot of a row."""
+    return SlotSum(row[0], from_micros(row[1]), *row[2:])
+
+
+def slot_row(slot: SlotSum) -> Row:
+    """The row of a slot."""
+    return (slot.site, to_micros(slot.start), slot.quanta, slot.count)

@@ -49,7 +49,13 @@ CREATE TABLE trades (
     PRIMARY KEY (site, start, asset)
 ) WITHOUT ROWID;
 """
-_VERSIONS: Final = (_SERIES, _SETTLED)
+_SLOTS: Final = """
+CREATE TABLE slots (
+    site TEXT NOT NULL, start INTEGER NOT NULL, quanta INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (site, start)
+) WITHOUT ROWID;
+"""
+_VERSIONS: Final = (_SERIES, _SETTLED, _SLOTS)
 """What each version adds to the one before."""
 
 SCHEMA_VERSION: Final = len(_VERSIONS)

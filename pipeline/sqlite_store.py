@@ -17,7 +17,7 @@ from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent, by_site
 from pipeline.sqlite_rows import Row
 from pipeline.sqlite_schema import SCHEMA_VERSION, statements_since
-from pipeline.store import FEATURE_STORE_ROWS
+from pipeline.store import FEATURE_STORE_ROWS, SlotSum
 from pipeline.timestamps import to_micros
 
 BUSY_TIMEOUT_S: Final = 10.0
@@ -151,6 +151,11 @@ class SqliteStore:
         sql = "SELECT * FROM trades WHERE site = ? AND start >= ? AND start < ? ORDER BY start, asset"
         return [rows.trade_of(row) for row in self._rows(sql, site, to_micros(start), to_micros(end))]
 
+    def slots(self, site: str, start: datetime, end: datetime) -> list[SlotSum]:
+        """Closed slots of the seasonal memory that begin in ``start <= t < end``."""
+        sql = "SELECT * FROM slots WHERE site = ? AND start >= ? AND start < ? ORDER BY start"
+        return [rows.slot_of(row) for row in self._rows(sql, site, to_micros(start), to_micros(end))]
+
     def _rows(self, sql: str, *values: object) -> list[Row]:
         try:
             with self._lock:
@@ -167,6 +172,7 @@ class SqliteStore:
         telemetry: Sequence[Telemetry],
         forecasts: Sequence[Forecast] = (),
         events: Sequence[InstabilityEvent] = (),
+        slots: Sequence[SlotSum] = (),
     ) -> None:
         """Write all of it, or nothing.
 
@@ -183,6 +189,7 @@ class SqliteStore:
                 map(rows.forecast_row, forecasts),
             ),
             ("INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?)", map(rows.event_row, events)),
+            ("INSERT OR REPLACE INTO slots VALUES (?,?,?,?)", map(rows.slot_row, slots)),
         )
 
     def write_quotes(self, quotes: Sequence[PriceQuote]) -> None:

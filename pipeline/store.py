@@ -2,13 +2,14 @@
 
 Invariants of every store:
     Writes are idempotent. The first telemetry of a site and stamp counts and the first forecast
-    of a site, issue and target time counts. An event, a quote, a dispatch or a trade is replaced
-    by its newer version, whole: events by site and start, quotes by site and interval, dispatches
-    and trades by site, asset and start.
+    of a site, issue and target time counts. An event, a quote, a dispatch, a trade or a slot is
+    replaced by its newer version, whole: events and slots by site and start, quotes by site and
+    interval, dispatches and trades by site, asset and start.
     Lists are ordered by time, oldest first. Ranges are half open: ``start <= t < end``.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -17,6 +18,24 @@ from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSum:
+    """What a slot of a site's seasonal memory held when it closed.
+
+    Attributes:
+        site: the meter.
+        start: of the slot.
+        quanta: sum of its net loads, in whole 1/1024 kW.
+        count: how many they were, at least 1.
+    """
+
+    site: str
+    start: datetime
+    quanta: int
+    count: int
+
 
 FEATURE_STORE_ROWS = 50
 """How many observations of a site the feature store shows."""
@@ -79,13 +98,18 @@ class OwnerWriter(Protocol):
 
 
 class SeriesStore(SeriesReader, OwnerWriter, Protocol):
-    """Read and write access."""
+    """Read and write access; the stream alone reads slots."""
+
+    def slots(self, site: str, start: datetime, end: datetime) -> list[SlotSum]:
+        """Closed slots of the seasonal memory that begin in ``start <= t < end``."""
+        ...
 
     def write(
         self,
         telemetry: Sequence[Telemetry],
         forecasts: Sequence[Forecast] = (),
         events: Sequence[InstabilityEvent] = (),
+        slots: Sequence[SlotSum] = (),
     ) -> None:
         """Write all of it, or nothing; one process writes, unless the store says otherwise."""
         ...

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
@@ -89,7 +89,6 @@ def train(
     first = _fit(early, scale_kw=scale_kw, mean_kw=mean_kw, trees=trees)
     band = _predict(first, late, scale_kw=scale_kw, mean_kw=mean_kw)
     factor = _band_factor(band, late.change_kw)
-    interval_kw, interval_change_kw = _intervals(parts)
     booster = _fit(learnt, scale_kw=scale_kw, mean_kw=mean_kw, trees=trees)
     metadata = ModelMetadata(
         features=FEATURE_NAMES,
@@ -103,15 +102,47 @@ def train(
         scale_kw=scale_kw,
         mean_kw=mean_kw,
         band_factor=factor,
-        ramp_limit_kw=_percentile(interval_change_kw, 90.0),
-        p99_net_load_kw=_percentile(np.abs(interval_kw), 99.0),
-        p5_net_load_kw=_percentile(interval_kw, 5.0),
-        p95_net_load_kw=_percentile(interval_kw, 95.0),
-        p97_change_kw=_percentile(interval_change_kw, 97.0),
-        largest_kw=_largest(parts),
+        **asdict(series_scales(parts)),
         metrics=_validation_metrics(band, stretch(band, factor), late.change_kw),
     )
     return ForecastModel(booster, metadata)
+
+
+@dataclass(frozen=True)
+class SeriesScales:
+    """Sizes of past series, for limits, assets and synthetic prices; a model's metadata hold them.
+
+    Attributes:
+        ramp_limit_kw: 90th percentile of |30-minute change| of the intervals.
+        p99_net_load_kw: 99th percentile of their |net load|.
+        p5_net_load_kw, p95_net_load_kw: percentiles of their net load.
+        p97_change_kw: 97th percentile of their |30-minute change|.
+        largest_kw: largest solar and wind power by channel, of the channels that were there.
+    """
+
+    ramp_limit_kw: float
+    p99_net_load_kw: float
+    p5_net_load_kw: float
+    p95_net_load_kw: float
+    p97_change_kw: float
+    largest_kw: dict[str, float]
+
+
+def series_scales(series: Sequence[BaseSeries]) -> SeriesScales:
+    """The sizes of some series.
+
+    Raises:
+        TrainingError: if no two intervals lie 30 minutes apart.
+    """
+    interval_kw, change_kw = _intervals(series)
+    return SeriesScales(
+        ramp_limit_kw=_percentile(change_kw, 90.0),
+        p99_net_load_kw=_percentile(np.abs(interval_kw), 99.0),
+        p5_net_load_kw=_percentile(interval_kw, 5.0),
+        p95_net_load_kw=_percentile(interval_kw, 95.0),
+        p97_change_kw=_percentile(change_kw, 97.0),
+        largest_kw=_largest(series),
+    )
 
 
 def training_rows(

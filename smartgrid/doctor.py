@@ -14,15 +14,16 @@ from confluent_kafka.admin import AdminClient
 from dispatch.errors import DispatchError
 from knowledge.index import open_index
 from pipeline.errors import PipelineError
+from pipeline.forecasting.stream_forecaster import load_stream_model
 from pipeline.influx_store import InfluxStore
 from pipeline.messages import TELEMETRY_TOPIC
-from pipeline.model import METADATA_FILE, ForecastModel
 from policies.errors import PolicyError
 from policies.limits import load_limits
 from smartgrid.errors import SmartGridError
 from smartgrid.influx_access import influx_target
 from smartgrid.kafka_access import kafka_connection
 from smartgrid.ledger_access import open_ledger, owner_of
+from smartgrid.model_home import has_model
 from smartgrid.series_store import series_reader
 from smartgrid.settings import CONFIG_NAME, Settings
 from tools.registry import discover_tools
@@ -103,11 +104,11 @@ def _limits(settings: Settings) -> Iterator[Finding]:
 
 
 def _model(settings: Settings) -> Iterator[Finding]:
-    if not (settings.model_dir / METADATA_FILE).is_file():
+    if not has_model(settings.model_dir):
         yield Finding("model", "missing", "none yet", "'smartgrid up' trains one; or 'smartgrid train FILE'")
         return
     try:
-        metadata = ForecastModel.load(settings.model_dir).metadata
+        metadata = load_stream_model(settings.model_dir).metadata
     except PipelineError as error:
         yield Finding("model", "wrong", str(error), "train again with 'smartgrid train'")
         return
@@ -202,7 +203,10 @@ def _tools(_settings: Settings) -> Iterator[Finding]:
 def _knowledge(settings: Settings) -> Iterator[Finding]:
     if open_index(settings.state / "knowledge") is None:
         yield Finding(
-            "regulation index", "missing", "none: lookup_regulation says so", "comes in a later version"
+            "regulation index",
+            "missing",
+            "none yet: the first look-up indexes the digest",
+            "nothing to do; 'smartgrid knowledge ingest DIR' adds the official PDFs",
         )
     else:
         yield Finding("regulation index", "ok", str(settings.state / "knowledge"))

@@ -1,13 +1,21 @@
-"""The model in the state directory: loaded, or trained on the simulated area's days where there is none."""
+"""Models in a directory: versions, the one in use, and one of the simulated area where there is none."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from grid.synthetic import FINE_STEP_S, training_series
 from grid.synthetic_prices import PriceModel
-from pipeline.model import METADATA_FILE, ForecastModel
+from pipeline.errors import ModelError
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.forecasting.stream_forecaster import load_stream_model
+from pipeline.forecasting.versions import ModelVersions, current_folder
+from pipeline.model import METADATA_FILE
 from pipeline.outlook import Outlook
+from pipeline.stream_model import StreamModel
 from policies.limits import load_limits
-from smartgrid.day.preparation import learn
+from smartgrid.day.preparation import Knowledge, learn
 from smartgrid.settings import Settings
 from smartgrid.simulated_area import TZ
 
@@ -16,8 +24,9 @@ from smartgrid.simulated_area import TZ
 class Learnt:
     """What the simulated plant runs with."""
 
-    model: ForecastModel
+    model: StreamModel
     outlook: Outlook
+    detector: FittedDetector | None = None
 
     @property
     def price_model(self) -> PriceModel:
@@ -32,7 +41,57 @@ def load_or_train(settings: Settings) -> Learnt:
     Raises:
         ModelError: if there is a model that does not fit the simulated plant's pulses.
     """
-    if not (settings.model_dir / METADATA_FILE).is_file():
-        learn(training_series(), tz=TZ, limits=load_limits(settings.limits)).save(settings.model_dir)
-    model = ForecastModel.load(settings.model_dir, cadence_s=FINE_STEP_S)
-    return Learnt(model, Outlook.load(settings.model_dir))
+    if not has_model(settings.model_dir):
+        publish(settings.model_dir, learn(training_series(), tz=TZ, limits=load_limits(settings.limits)))
+    folder = current_folder(settings.model_dir)
+    model = load_stream_model(folder, cadence_s=FINE_STEP_S)
+    return Learnt(model, Outlook.load(folder), FittedDetector.load(folder))
+
+
+def has_model(directory: Path) -> bool:
+    """Whether there is a model in use.
+
+    Raises:
+        ModelError: if the pointer to it is damaged.
+    """
+    return (current_folder(directory) / METADATA_FILE).is_file()
+
+
+def publish(directory: Path, knowledge: Knowledge) -> str:
+    """Save what was learnt as a new version, and put it into use.
+
+    Returns:
+        The version's name.
+
+    Raises:
+        ModelError: if the pointer is damaged.
+    """
+    content = knowledge.model.name.rpartition("-")[2]
+    return ModelVersions(directory).add(knowledge.save, content_hash=content, now=datetime.now(UTC))
+
+
+def roll_back(directory: Path) -> str:
+    """Put the version back into use that was before; its name.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    return ModelVersions(directory).roll_back()
+
+
+def metadata_of(folder: Path) -> dict[str, Any]:
+    """What the metadata of a model say.
+
+    Raises:
+        ModelError: if it cannot be loaded.
+    """
+    return load_stream_model(folder).metadata.to_dict()
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """Rows and time span that a model learnt from, or the problem that it has."""
+    try:
+        metadata = metadata_of(folder)
+    except ModelError as error:
+        return {"problem": str(error)}
+    return {name: metadata[name] for name in ("rows", "data_start", "data_end", "sha256")}

@@ -28,6 +28,7 @@ from grid.clock import Clock
 from grid.drivers import AssetReadings
 from grid.units import require_utc
 from knowledge.index import Index
+from pipeline.forecasting.drivers import Explainer
 from pipeline.outlook import Outlook
 from pipeline.store import SeriesReader
 from policies.limits import PlantLimits
@@ -198,6 +199,7 @@ class ToolContext:
         currency: of the prices.
         outlook: expected net load of the hours beyond the forecast; None where none was learnt.
         knowledge: the index of regulation documents; None while there is none.
+        explainer: says what drives a forecast; None where there is no model here.
         desk: the state of the assets, and where :meth:`propose` takes a proposal.
         call: the call that this context serves.
     """
@@ -211,6 +213,7 @@ class ToolContext:
     outlook: Outlook | None
     knowledge: Index | None
     desk: Desk = field(repr=False)
+    explainer: Explainer | None = None
     call: ToolCall | None = None
 
     def site(self, name: str) -> SiteInfo:

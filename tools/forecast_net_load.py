@@ -1,15 +1,17 @@
 """forecast_net_load: how net load will change over the next 30 minutes, and its outlook beyond."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import Field
 
-from grid.telemetry import AREA_SITE, NATIVE_SITE
+from grid.telemetry import NATIVE_SITE
+from pipeline.errors import ModelError
+from pipeline.forecast import Forecast
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
 from tools.errors import ToolUnavailableError
+from tools.expected_course import expected_course
 from tools.freshness import age_s_of, max_age_s
-from tools.intervals import interval_start
 
 
 class ForecastRequest(ToolInput):
@@ -17,6 +19,14 @@ class ForecastRequest(ToolInput):
 
     site: SiteName = NATIVE_SITE
     outlook_hours: float = Field(0.0, description="hours of outlook beyond the forecast", ge=0, le=36)
+    explain: bool = Field(False, description="also say what drives the forecast")
+
+
+class ForecastDriver(ToolOutput):
+    """What a feature family adds to the median of the change."""
+
+    family: str = Field(description="feature family; average: what holds without any input")
+    change_kw: float
 
 
 class ForecastAnswer(ToolOutput):
@@ -38,7 +48,13 @@ class ForecastAnswer(ToolOutput):
     model: str
     outlook_step_s: float = Field(description="length of an interval of the outlook")
     outlook_kw: list[float] = Field(
-        description="expected level by interval, from the one that has just ended on; empty unless asked"
+        description="level by interval, from the one just ended on; empty unless asked"
+    )
+    outlook_sigma_kw: list[float] = Field(
+        description="error of the 30-minute change ending in each; empty unless measured"
+    )
+    drivers: list[ForecastDriver] = Field(
+        description="the largest first; they sum to p50_change_kw; empty unless asked"
     )
 
 
@@ -58,6 +74,7 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
             f" {age_s:.0f} s old, allowed {limit_s:.0f} s; see get_grid_status before acting"
         )
     base = forecast.net_load_kw
+    course = expected_course(context, request.outlook_hours) if request.outlook_hours > 0 else None
     return ForecastAnswer(
         site=site.name,
         issued_at=forecast.issued_at,
@@ -74,23 +91,20 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
         ramp_probability=forecast.probability_beyond(context.limits.ramp_limit_kw),
         model=forecast.model,
         outlook_step_s=context.limits.interval_s,
-        outlook_kw=_outlook_kw(context, request.outlook_hours),
+        outlook_kw=[] if course is None else course.levels_kw,
+        outlook_sigma_kw=[] if course is None else course.sigma_kw,
+        drivers=_drivers(context, forecast) if request.explain else [],
     )
 
 
-def _outlook_kw(context: ToolContext, hours: float) -> list[float]:
-    """From the interval before the coming one on; its level never depends on how far the outlook reaches."""
-    if hours <= 0 or context.outlook is None:
-        return []
-    step = timedelta(seconds=context.limits.interval_s)
-    first = interval_start(context.clock.now(), context.limits.interval_s) - step
-    steps = 1 + round(timedelta(hours=hours) / step)
-    margin = timedelta(hours=2)  # a level rests on the whole of its own hour and of the hours around it
-    quotes = context.reader.quotes(AREA_SITE, first - margin, first + steps * step + margin)
-    prices = {
-        quote.ts_utc: quote.da_price_usd_per_mwh for quote in quotes if quote.da_price_usd_per_mwh is not None
-    }
-    return context.outlook.levels_kw(first, steps, prices)
+def _drivers(context: ToolContext, forecast: Forecast) -> list[ForecastDriver]:
+    if context.explainer is None:
+        raise ToolUnavailableError("explain=true: there is no model here to explain by; ask without it")
+    try:
+        found = context.explainer.drivers(context.reader, forecast)
+    except ModelError as error:
+        raise ToolUnavailableError(f"explain=true: {error}") from error
+    return [ForecastDriver(family=driver.family, change_kw=driver.change_kw) for driver in found]
 
 
 tool = Tool(
@@ -98,7 +112,7 @@ tool = Tool(
     title="Forecast net load",
     description=(
         "P10/P50/P90 of a site's net load in 30 minutes, change and level in kW; on request an outlook of the"
-        " hours after it. Fails when stale."
+        " hours after it, and what drives the forecast. Fails when stale."
     ),
     effect="read",
     scope=SCOPE_READ,

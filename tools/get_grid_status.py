@@ -2,11 +2,15 @@
 
 import math
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
 from grid.assets import BatterySpec, PeakerSpec
 from grid.telemetry import AREA_SITE, NATIVE_SITE
+from pipeline.forecasting.drift_report import StoredDrift
+from pipeline.store import SeriesReader
+from pipeline.timestamps import from_micros
 from policies.principal import SCOPE_READ
 from tools.contract import AssetsView, PendingApproval, SiteInfo, Tool, ToolContext, ToolInput, ToolOutput
 from tools.freshness import age_s_of, is_stale
@@ -14,9 +18,25 @@ from tools.intervals import interval_start, intervals_looked_back, net_load_mean
 
 EVENTS_LOOKED_BACK = timedelta(hours=24)
 
+_followed: WeakKeyDictionary[SeriesReader, dict[SiteInfo, StoredDrift]] = WeakKeyDictionary()
+"""By store and site what became of the forecasts so far: a status reads only those that are new."""
+
 
 class StatusRequest(ToolInput):
     """Nothing to choose."""
+
+
+class ForecastQuality(ToolOutput):
+    """How good a site's forecasts were over the last days, the newer the more they count."""
+
+    forecasts: float = Field(description="how many were judged, by weight")
+    skill_persistence: float | None = Field(description="1 - mean error / that of no change")
+    skill_drift: float | None = Field(description="the same against the same-time change of past days")
+    coverage: float | None = Field(description="share of the changes in P10-P90; 0.8 is promised")
+    band_factor: float = Field(description="what the band has to be widened by to hold enough")
+    degraded: bool = Field(description="the model has decayed: smartgrid train --if-degraded")
+    degraded_since: datetime | None
+    reasons: list[str]
 
 
 class SiteStatus(ToolOutput):
@@ -30,6 +50,7 @@ class SiteStatus(ToolOutput):
     predicted_30min_change: float | None = Field(alias="Predicted_30min_Change")
     price_per_mwh: float | None
     frequency_hz: float | None
+    forecast_quality: ForecastQuality | None = Field(description="None before any forecast was judged")
 
 
 class BatteryStatus(ToolOutput):
@@ -135,6 +156,25 @@ def _site(context: ToolContext, site: SiteInfo) -> SiteStatus:
         predicted_30min_change=forecast.p50_kw if forecast is not None and live else None,
         price_per_mwh=None if newest is None else newest.price_usd_per_mwh,
         frequency_hz=None if newest is None else newest.frequency_hz,
+        forecast_quality=None if forecast is None else _quality(context, site),
+    )
+
+
+def _quality(context: ToolContext, site: SiteInfo) -> ForecastQuality | None:
+    followed = _followed.setdefault(context.reader, {})
+    follower = followed.setdefault(site, StoredDrift(site.name, cadence_s=site.cadence_s))
+    report = follower.report(context.reader, context.clock.now())
+    if report.weight <= 0.0:
+        return None
+    return ForecastQuality(
+        forecasts=report.weight,
+        skill_persistence=_finite(report.skill_persistence),
+        skill_drift=_finite(report.skill_drift),
+        coverage=_finite(report.coverage),
+        band_factor=report.factor,
+        degraded=report.degraded,
+        degraded_since=None if report.since_us is None else from_micros(report.since_us),
+        reasons=list(report.reasons),
     )
 
 
@@ -244,8 +284,8 @@ tool = Tool(
     name="get_grid_status",
     title="Grid status",
     description=(
-        "The grid now: net load, forecast change and age per site, battery, peaker, open instability events,"
-        " pending approvals, whether autonomy is halted."
+        "The grid now: net load, forecast change, its age and recent quality per site, battery, peaker, open"
+        " instability events, pending approvals, whether autonomy is halted."
     ),
     effect="read",
     scope=SCOPE_READ,

@@ -19,8 +19,6 @@ DAYS: Final = 14
 DAY_US: Final = 86_400 * MICROS_PER_SECOND
 LONGEST_CADENCE_S: Final = 1800.0
 _SLOTS_S: Final = (900, 1800)
-_OLDER_SLOTS: Final = 3
-"""Beyond the 14 days: the newest slot, and one on each side for interpolation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class SlotSeries:
         count = np.bincount(place)
         total = np.zeros(len(count), dtype=np.int64)
         np.add.at(total, place, to_quanta(kw[known]))
-        self._means = _means(total, count)
+        self._means = slot_means(total, count)
 
     def means_kw(self, slots: Integers) -> Floats:
         """As :class:`Slots`."""
@@ -109,59 +107,7 @@ class SlotSeries:
         return np.asarray(np.where(inside, self._means[np.where(inside, place, 0)], np.nan), dtype=np.float64)
 
 
-class SlotRing:
-    """The newest slot means of one channel, of bounded size, fed as values arrive.
-
-    A slot takes late values while it is among the newest ``open_slots``; then it is closed.
-
-    Args:
-        grid: where slots lie.
-        days: how far back it reaches.
-        open_slots: how many of the newest slots still take values.
-    """
-
-    def __init__(self, grid: SlotGrid, *, days: float = DAYS, open_slots: int = 16) -> None:
-        self.grid = grid
-        self._ring = np.full(round(days * DAY_US / grid.slot_us) + _OLDER_SLOTS, np.nan, dtype=np.float32)
-        self._newest: int | None = None
-        self._open_slots = open_slots
-        self._open: dict[int, tuple[int, int]] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the seasonal memory in bytes."""
-        return self._ring.nbytes
-
-    def add(self, ts_us: int, kw: float) -> None:
-        """Take a value; one that is missing or too late for its slot is left out."""
-        if np.isnan(kw):
-            return
-        slot = ts_us // self.grid.slot_us
-        if self._newest is None or slot > self._newest:
-            self._advance(slot)
-        elif slot <= self._newest - self._open_slots:
-            return
-        total, count = self._open.get(slot, (0, 0))
-        total, count = total + round(kw * QUANTA_PER_KW), count + 1
-        self._open[slot] = (total, count)
-        self._ring[slot % len(self._ring)] = _means(np.array([total]), np.array([count]))[0]
-
-    def means_kw(self, slots: Integers) -> Floats:
-        """As :class:`Slots`."""
-        if self._newest is None:
-            return np.full(len(slots), np.nan)
-        inside = (slots <= self._newest) & (slots > self._newest - len(self._ring))
-        return np.asarray(np.where(inside, self._ring[slots % len(self._ring)], np.nan), dtype=np.float64)
-
-    def _advance(self, slot: int) -> None:
-        """Make room up to a slot: what lay there belonged to older ones."""
-        size = len(self._ring)
-        first = slot if self._newest is None else max(self._newest + 1, slot - size + 1)
-        self._ring[np.arange(first, slot + 1) % size] = np.nan
-        self._newest = slot
-        self._open = {key: sums for key, sums in self._open.items() if key > slot - self._open_slots}
-
-
-def _means(total: Integers, count: Integers) -> NDArray[np.float32]:
+def slot_means(total: Integers, count: Integers) -> NDArray[np.float32]:
+    """Means in kW of slots with these sums of quanta and counts; NaN for none."""
     mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0) / QUANTA_PER_KW
     return np.asarray(mean, dtype=np.float32)

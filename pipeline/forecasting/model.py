@@ -113,6 +113,11 @@ class Forecaster:
         give(direct, [*of_column, AVERAGE], share)
         return MappingProxyType(found)
 
+    def tree_inputs(self, rows: Floats) -> NDArray[np.float32]:
+        """What the trees see of rows: their scaled columns, and the line's value as the last one."""
+        scaled = _scaled(rows, self.layout, self.scale_kw)
+        return _inputs(scaled, self.linear.predict(scaled, _day_part(rows, self.layout)))
+
     def _parts(self, rows: Floats) -> "_Parts":
         scaled = _scaled(rows, self.layout, self.scale_kw)
         line = self.linear.predict(scaled, _day_part(rows, self.layout))

@@ -8,6 +8,7 @@ import pandas as pd
 from grid.series import BaseSeries
 from pipeline.arrays import Floats, Micros
 from pipeline.features import nearest, values_at
+from pipeline.fixed_point import to_kw, to_quanta
 
 COMPONENTS = ("load", "solar", "wind")
 
@@ -42,7 +43,7 @@ class Observations:
 
 
 def observations_of(series: BaseSeries) -> Observations:
-    """The rows of a series that have a net load.
+    """The rows of a series that have a net load, in whole 1/1024 kW as the stream has it.
 
     A load that is the net load itself (there is neither solar nor wind) is no component.
     """
@@ -53,7 +54,7 @@ def observations_of(series: BaseSeries) -> Observations:
         present = []
     return Observations(
         index.asi8,
-        frame["net_load_kw"].to_numpy(dtype=np.float64),
+        to_kw(to_quanta(frame["net_load_kw"].to_numpy(dtype=np.float64))),
         {name: frame[f"{name}_kw"].to_numpy(dtype=np.float64) for name in present},
     )
 

@@ -19,18 +19,24 @@ from pipeline.arrays import Floats, Indices, Micros
 from pipeline.errors import FeatureError
 from pipeline.features import nearest, values_at
 from pipeline.fixed_point import QUANTA_PER_KW, to_quanta
-from pipeline.forecasting.memory import DAY_US, DAYS, SlotGrid, Slots, value_at
+from pipeline.forecasting.memory import DAY_US, DAYS, SlotGrid, Slots
 from pipeline.forecasting.observations import Observations
+from pipeline.forecasting.seasonal import (
+    MINUTE_US,
+    PAST_WINDOWS_MIN,
+    RECENT_MIN,
+    NoSlots,
+    Past,
+    as_of_us,
+    mean_of,
+    seasonal_inputs,
+)
 from pipeline.timestamps import MICROS_PER_SECOND
 
 LAGS: Final = 12
 LONGEST_HORIZON_S: Final = 4 * 3600.0
 """Four times as far ahead, the day before, is still well before t."""
 NET: Final = "net"
-_MINUTE_US: Final = 60 * MICROS_PER_SECOND
-_WEEK: Final = 7
-_PAST_WINDOWS_MIN: Final = (30, 60, 120, 180)
-_RECENT_MIN: Final = 30
 _CLEAR_SKY_LIMIT: Final = 1.5
 
 Memories = Mapping[str, Slots]
@@ -78,7 +84,7 @@ class RowLayout:
         """Input → feature family, in the order of a row's columns."""
         empty = np.empty(0)
         seen = Observations(empty.astype(np.int64), empty, dict.fromkeys(self.components, empty))
-        blank = _NoSlots(SlotGrid.of_cadence(self.cadence_s))
+        blank = NoSlots(SlotGrid.of_cadence(self.cadence_s))
         columns = _columns(
             seen, dict.fromkeys((NET, *self.components), blank), np.empty(0, dtype=np.intp), self
         )
@@ -88,14 +94,6 @@ class RowLayout:
     def names(self) -> tuple[str, ...]:
         """A row's columns. Names that end in ``_kw`` are powers."""
         return tuple(self.families)
-
-
-@dataclass(frozen=True, slots=True)
-class _NoSlots:
-    grid: SlotGrid
-
-    def means_kw(self, slots: Micros) -> Floats:
-        return np.full(len(slots), np.nan)
 
 
 def forecast_rows(seen: Observations, memories: Memories, at: Indices, layout: RowLayout) -> Floats:
@@ -115,124 +113,119 @@ def forecast_rows(seen: Observations, memories: Memories, at: Indices, layout: R
     return np.column_stack([column for found in columns.values() for column in found.values()])
 
 
+@dataclass(frozen=True, slots=True)
+class NetNow:
+    """What the last half hour says of the net load, one entry a row.
+
+    Attributes:
+        ts_us: event times.
+        level_kw: NL(t).
+        lags_kw: NL(t − k·cadence), a column for each k from 1 on.
+        mean_5min_kw, mean_30min_kw: rolling means.
+        change_30min_kw: NL(t) − NL(t − 30 min).
+    """
+
+    ts_us: Micros
+    level_kw: Floats
+    lags_kw: Floats
+    mean_5min_kw: Floats
+    mean_30min_kw: Floats
+    change_30min_kw: Floats
+
+
+def net_columns(
+    now: NetNow, seasonal: Mapping[str, Floats], calendar: Mapping[str, Floats]
+) -> dict[str, Mapping[str, Floats]]:
+    """A row's columns that rest on the net load and the calendar, by feature family.
+
+    Args:
+        now: the last half hour.
+        seasonal: inputs by name, as :func:`pipeline.forecasting.seasonal.seasonal_inputs` gives them.
+        calendar: columns by name, as :func:`calendar_columns` gives them.
+    """
+    return {
+        "recent": _recent(now),
+        "same time": {name: values for name, values in seasonal.items() if name.startswith("ahead_")},
+        "excess": _excess(now, seasonal),
+        "level": _level(now, seasonal),
+        "calendar": calendar,
+    }
+
+
 def _columns(
     seen: Observations, memories: Memories, at: Indices, layout: RowLayout
-) -> dict[str, dict[str, Floats]]:
-    net = _Past(memories[NET], seen.ts_us[at], seen.net_load_kw[at], layout)
-    columns = {
-        "recent": _recent(seen, at, layout),
-        "same time": _same_time(net),
-        "excess": _excess(net, _change(seen.ts_us, seen.net_load_kw, at, layout, _RECENT_MIN * _MINUTE_US)),
-        "level": _level(net),
-        "calendar": _calendar(seen.ts_us[at], layout.site_tz),
-    }
+) -> dict[str, Mapping[str, Floats]]:
+    as_of = as_of_us(seen.ts_us[at], layout.cadence_us)
+    seasonal = seasonal_inputs(memories[NET], as_of, layout.horizon_us)
+    calendar = calendar_columns(seen.ts_us[at], layout.site_tz)
+    columns = net_columns(_now(seen, at, layout), seasonal, calendar)
     for name in layout.components:
         columns[name] = _component(name, seen, at, memories[name], layout)
     return columns
 
 
-class _Past:
-    """A channel's values at the same time of past days, looked up once each."""
-
-    def __init__(self, memory: Slots, ts_us: Micros, now_kw: Floats, layout: RowLayout) -> None:
-        self.memory, self.ts_us, self.now_kw, self.layout = memory, ts_us, now_kw, layout
-        self._found: dict[int, Floats] = {}
-
-    def ago(self, before_us: int) -> Floats:
-        """Values so long before t."""
-        if before_us not in self._found:
-            self._found[before_us] = value_at(self.memory, self.ts_us - before_us)
-        return self._found[before_us]
-
-    def changes(self, from_us: int, to_us: int, days: int = _WEEK) -> list[Floats]:
-        """Changes from t + from to t + to, moved back by 1, 2, … days."""
-        return [
-            self.ago(day * DAY_US - to_us) - self.ago(day * DAY_US - from_us) for day in range(1, days + 1)
-        ]
-
-
-def _recent(seen: Observations, at: Indices, layout: RowLayout) -> dict[str, Floats]:
+def _now(seen: Observations, at: Indices, layout: RowLayout) -> NetNow:
     ts_us, kw = seen.ts_us, seen.net_load_kw
-    found = {f"lag_{k}_kw": _change(ts_us, kw, at, layout, k * layout.cadence_us) for k in range(1, LAGS + 1)}
+    lags = [_ago(ts_us, kw, at, layout, k * layout.cadence_us) for k in range(1, LAGS + 1)]
     sums = np.concatenate([[0], np.cumsum(to_quanta(kw))])
+    means = []
     for minutes in (5, 30):
-        first = np.searchsorted(ts_us, ts_us[at] - minutes * _MINUTE_US, side="right")
-        mean = (sums[at + 1] - sums[first]) / (at + 1 - first) / QUANTA_PER_KW
-        found[f"from_mean_{minutes}min_kw"] = kw[at] - mean
+        first = np.searchsorted(ts_us, ts_us[at] - minutes * MINUTE_US, side="right")
+        means.append((sums[at + 1] - sums[first]) / (at + 1 - first) / QUANTA_PER_KW)
+    before_kw = _ago(ts_us, kw, at, layout, RECENT_MIN * MINUTE_US)
+    return NetNow(ts_us[at], kw[at], np.column_stack(lags), means[0], means[1], kw[at] - before_kw)
+
+
+def _ago(ts_us: Micros, kw: Floats, at: Indices, layout: RowLayout, before_us: int) -> Floats:
+    """A channel's values so long before; NaN where none lies near."""
+    return values_at(kw, nearest(ts_us, ts_us[at] - before_us, layout.cadence_us // 2))
+
+
+def _recent(now: NetNow) -> dict[str, Floats]:
+    found = {f"lag_{k}_kw": now.level_kw - now.lags_kw[:, k - 1] for k in range(1, LAGS + 1)}
+    found["from_mean_5min_kw"] = now.level_kw - now.mean_5min_kw
+    found["from_mean_30min_kw"] = now.level_kw - now.mean_30min_kw
     return found
 
 
-def _change(ts_us: Micros, kw: Floats, at: Indices, layout: RowLayout, over_us: int) -> Floats:
-    """Change of a channel over the time before t; NaN where no value lies near its begin."""
-    found = nearest(ts_us, ts_us[at] - over_us, layout.cadence_us // 2)
-    return np.asarray(kw[at] - values_at(kw, found))
-
-
-def _same_time(net: _Past) -> dict[str, Floats]:
-    horizon_us, step_us = net.layout.horizon_us, net.memory.grid.slot_us
-    changes = net.changes(0, horizon_us, DAYS)
-    week, both = _mean(changes[:_WEEK]), _mean(changes)
-    found = {
-        "ahead_mean_7d_kw": week,
-        "ahead_spread_7d_kw": _spread(changes[:_WEEK], week),
-        "ahead_median_7d_kw": _median(changes[:_WEEK]),
-        "ahead_mean_3d_kw": _mean(changes[:3]),
-        "ahead_mean_14d_kw": both,
-        "ahead_spread_14d_kw": _spread(changes, both),
-        "ahead_same_weekday_kw": _mean([changes[6], changes[13]]),
-        "ahead_1d_kw": changes[0],
-        "ahead_7d_kw": changes[6],
-    }
-    for name, begin_us, end_us in (
-        ("later", step_us, step_us + horizon_us),
-        ("earlier", -step_us, horizon_us - step_us),
-        ("half", 0, horizon_us // 2),
-        ("after", horizon_us, 2 * horizon_us),
-        ("far", 0, 4 * horizon_us),
-    ):
-        found[f"ahead_{name}_7d_kw"] = _mean(net.changes(begin_us, end_us))
-    return found
-
-
-def _excess(net: _Past, recent_kw: Floats) -> dict[str, Floats]:
+def _excess(now: NetNow, seasonal: Mapping[str, Floats]) -> dict[str, Floats]:
     """Changes so far against those of the same time: what was forecast wrongly until now."""
     found = {}
-    for minutes in _PAST_WINDOWS_MIN:
-        over_us = minutes * _MINUTE_US
-        now = recent_kw if minutes == _RECENT_MIN else net.now_kw - net.ago(over_us)
-        past = net.changes(-over_us, 0)
-        mean = _mean(past)
-        found[f"change_{minutes}min_kw"] = now
+    for minutes in PAST_WINDOWS_MIN:
+        recent = minutes == RECENT_MIN
+        change = now.change_30min_kw if recent else now.level_kw - seasonal[f"ago_{minutes}min_kw"]
+        mean = seasonal[f"change_{minutes}min_mean_7d_kw"]
+        found[f"change_{minutes}min_kw"] = change
         found[f"change_{minutes}min_mean_7d_kw"] = mean
-        found[f"excess_{minutes}min_kw"] = now - mean
-        found[f"excess_{minutes}min_1d_kw"] = now - past[0]
-        found[f"excess_{minutes}min_7d_kw"] = now - past[6]
-        if minutes == _RECENT_MIN:
-            found["change_30min_spread_7d_kw"] = _spread(past, mean)
+        found[f"excess_{minutes}min_kw"] = change - mean
+        found[f"excess_{minutes}min_1d_kw"] = change - seasonal[f"change_{minutes}min_1d_kw"]
+        found[f"excess_{minutes}min_7d_kw"] = change - seasonal[f"change_{minutes}min_7d_kw"]
+        if recent:
+            found["change_30min_spread_7d_kw"] = seasonal["change_30min_spread_7d_kw"]
     return found
 
 
-def _level(net: _Past) -> dict[str, Floats]:
-    days = [net.ago(day * DAY_US) for day in range(1, _WEEK + 1)]
-    mean = _mean(days)
-    ahead = _mean(net.changes(0, net.layout.horizon_us))
-    ratio = np.divide(net.now_kw, mean, out=np.full(len(mean), np.nan), where=np.abs(mean) > 1e-9)
+def _level(now: NetNow, seasonal: Mapping[str, Floats]) -> dict[str, Floats]:
+    mean, ahead = seasonal["day_mean_7d_kw"], seasonal["ahead_mean_7d_kw"]
+    missing = np.full(len(mean), np.nan)
+    ratio = np.divide(now.level_kw, mean, out=missing, where=np.abs(mean) > 1e-9)
     return {
-        "above_1d_kw": net.now_kw - days[0],
-        "above_7d_kw": net.now_kw - days[6],
-        "above_mean_7d_kw": net.now_kw - mean,
+        "above_1d_kw": now.level_kw - seasonal["day_1_kw"],
+        "above_7d_kw": now.level_kw - seasonal["day_7_kw"],
+        "above_mean_7d_kw": now.level_kw - mean,
         "ahead_scaled_kw": (np.clip(ratio, 0.0, 3.0) - 1.0) * ahead,
-        "level_kw": net.now_kw,
+        "level_kw": now.level_kw,
     }
 
 
-def _calendar(ts_us: Micros, site_tz: str) -> dict[str, Floats]:
+def calendar_columns(ts_us: Micros, site_tz: str) -> dict[str, Floats]:
     """Place in the day, week and year, in the site's time zone.
 
     Sines by the C library's scalar functions: vectorised ones may differ in the last bit with the
     place of a value in its array.
     """
-    local = pd.DatetimeIndex(ts_us.astype("datetime64[us]")).tz_localize("UTC").tz_convert(site_tz)
+    stamps, places = np.unique(ts_us, return_inverse=True)
+    local = pd.DatetimeIndex(stamps.astype("datetime64[us]")).tz_localize("UTC").tz_convert(site_tz)
     day = (local.tz_localize(None).asi8 % DAY_US) / DAY_US
     year = local.day_of_year.to_numpy() / 365.25
     weekday = local.day_of_week.to_numpy()
@@ -244,37 +237,37 @@ def _calendar(ts_us: Micros, site_tz: str) -> dict[str, Floats]:
     found["weekday"] = weekday.astype(np.float64)
     for name, which in (("monday", 0), ("friday", 4), ("saturday", 5), ("sunday", 6)):
         found[name] = (weekday == which).astype(np.float64)
-    return found
+    return {name: values[places] for name, values in found.items()}
 
 
 def _component(
     name: str, seen: Observations, at: Indices, memory: Slots, layout: RowLayout
 ) -> dict[str, Floats]:
     ts_us, kw = seen.ts_us, seen.components_kw[name]
-    past = _Past(memory, ts_us[at], kw[at], layout)
-    recent_us = _RECENT_MIN * _MINUTE_US
-    recent = _change(ts_us, kw, at, layout, recent_us)
+    past = Past(memory, as_of_us(ts_us[at], layout.cadence_us), layout.horizon_us)
+    now_kw, recent_us = kw[at], RECENT_MIN * MINUTE_US
+    recent = now_kw - _ago(ts_us, kw, at, layout, recent_us)
     found = {
-        f"{name}_kw": past.now_kw,
-        f"{name}_lag_1_kw": _change(ts_us, kw, at, layout, layout.cadence_us),
+        f"{name}_kw": now_kw,
+        f"{name}_lag_1_kw": now_kw - _ago(ts_us, kw, at, layout, layout.cadence_us),
         f"{name}_change_30min_kw": recent,
-        f"{name}_change_60min_kw": past.now_kw - past.ago(2 * recent_us),
-        f"{name}_change_120min_kw": past.now_kw - past.ago(4 * recent_us),
+        f"{name}_change_60min_kw": now_kw - past.ago(2 * recent_us),
+        f"{name}_change_120min_kw": now_kw - past.ago(4 * recent_us),
     }
     if name == "wind":  # it has no daily course worth remembering
         return found
-    found[f"{name}_ahead_mean_7d_kw"] = _mean(past.changes(0, layout.horizon_us))
-    found[f"{name}_excess_30min_kw"] = recent - _mean(past.changes(-recent_us, 0))
-    return {**found, **_clear_sky(past, layout)} if name == "solar" else found
+    found[f"{name}_ahead_mean_7d_kw"] = mean_of(past.changes(0, layout.horizon_us))
+    found[f"{name}_excess_30min_kw"] = recent - mean_of(past.changes(-recent_us, 0))
+    return {**found, **_clear_sky(past, now_kw)} if name == "solar" else found
 
 
-def _clear_sky(past: _Past, layout: RowLayout) -> dict[str, Floats]:
+def _clear_sky(past: Past, now_kw: Floats) -> dict[str, Floats]:
     """The envelope of the last 14 days now and at the horizon, and what it lets expect."""
     now, then = (
         np.fmax.reduce([past.ago(day * DAY_US - ahead_us) for day in range(1, DAYS + 1)])
-        for ahead_us in (0, layout.horizon_us)
+        for ahead_us in (0, past.horizon_us)
     )
-    ratio = np.divide(past.now_kw, now, out=np.full(len(now), np.nan), where=now > 0)
+    ratio = np.divide(now_kw, now, out=np.full(len(now), np.nan), where=now > 0)
     clear = np.clip(ratio, 0.0, _CLEAR_SKY_LIMIT)
     return {
         "solar_envelope_kw": now,
@@ -282,32 +275,3 @@ def _clear_sky(past: _Past, layout: RowLayout) -> dict[str, Floats]:
         "solar_clear_share": clear,
         "solar_ahead_scaled_kw": np.where(np.isnan(clear), 0.0, clear) * (then - now),
     }
-
-
-def _mean(values: list[Floats]) -> Floats:
-    """Mean of what is there, added in order."""
-    total, count = np.zeros(len(values[0])), np.zeros(len(values[0]))
-    for value in values:
-        known = ~np.isnan(value)
-        total = total + np.where(known, value, 0.0)
-        count = count + known
-    return np.asarray(np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0))
-
-
-def _spread(values: list[Floats], mean: Floats) -> Floats:
-    """Sample standard deviation of what is there; NaN for fewer than two."""
-    total, count = np.zeros(len(mean)), np.zeros(len(mean))
-    for value in values:
-        known = ~np.isnan(value)
-        total = total + np.where(known, (value - mean) ** 2, 0.0)
-        count = count + known
-    variance = np.divide(total, count - 1, out=np.full(len(count), np.nan), where=count > 1)
-    return np.asarray(np.sqrt(variance))
-
-
-def _median(values: list[Floats]) -> Floats:
-    """The lower median of what is there."""
-    ordered = np.sort(np.stack(values), axis=0)  # NaN last
-    count = np.sum(~np.isnan(ordered), axis=0)
-    middle = np.maximum((count - 1) // 2, 0)
-    return np.asarray(np.take_along_axis(ordered, middle[None], axis=0)[0])

@@ -37,17 +37,19 @@ class Prepared:
         seen: the observations.
         rows: one per observation.
         change_kw: NL(t + horizon) − NL(t); NaN where unknown.
+        stride: of training rows, so that they lie a minute apart or more.
     """
 
     layout: RowLayout
     seen: Observations
     rows: Floats
     change_kw: Floats
+    stride: int = 1
 
     def known_before(self, moment_us: int) -> Indices:
         """Training rows whose target ends before a moment, at most a minute apart."""
-        stride = max(1, round(ROW_SPACING_S / self.layout.cadence_s))
-        at = np.arange(0, np.searchsorted(self.seen.ts_us, moment_us - self.layout.horizon_us), stride)
+        end = np.searchsorted(self.seen.ts_us, moment_us - self.layout.horizon_us)
+        at = np.arange(0, end, self.stride)
         return at[~np.isnan(self.change_kw[at])]
 
     def fit(self, before_us: int) -> Forecaster:
@@ -107,7 +109,22 @@ def prepare(series: BaseSeries, *, site_tz: str, horizon_s: float) -> Prepared:
     memories = {name: SlotSeries(seen.ts_us, kw, grid) for name, kw in channels.items()}
     rows = forecast_rows(seen, memories, np.arange(len(seen)), layout)
     change_kw = changes_ahead(seen, seen.ts_us, horizon_us=layout.horizon_us, cadence_us=layout.cadence_us)
-    return Prepared(layout, seen, rows, change_kw)
+    return Prepared(layout, seen, rows, change_kw, stride=row_stride(series.cadence_s))
+
+
+def row_stride(cadence_s: float) -> int:
+    """Every how many-th observation is a training row."""
+    return max(1, round(ROW_SPACING_S / cadence_s))
+
+
+def held_out_walk(prepared: Prepared, start_us: int, quantiles: Sequence[float]) -> "Walk":
+    """Forecasts of the time just before a moment by a model of the time before; none if that is too short."""
+    walk = Walk(prepared, RollingBands(quantiles))
+    learnt_us = prepared.seen.ts_us[prepared.known_before(start_us)]
+    held_out_us = max(start_us - HELD_OUT_DAYS * DAY_US, _late_part(learnt_us))
+    if len(prepared.known_before(held_out_us)) >= FEWEST_ROWS:
+        walk.go(prepared.fit(held_out_us), held_out_us, start_us)
+    return walk
 
 
 def walk_forward(
@@ -148,10 +165,7 @@ def walk_forward(
             "needed; choose a later time"
         )
     refits = tuple(_refit_times(start_us, int(ts_us[-1]), refit))
-    walk = _Walk(prepared, RollingBands(quantiles))
-    held_out_us = max(start_us - HELD_OUT_DAYS * DAY_US, _late_part(ts_us[learnt]))
-    if len(prepared.known_before(held_out_us)) >= FEWEST_ROWS:
-        walk.go(prepared.fit(held_out_us), held_out_us, start_us)
+    walk = held_out_walk(prepared, start_us, quantiles)
     before = walk.done
     for begin_us, end_us in zip(refits, (*refits[1:], int(ts_us[-1]) + 1), strict=True):
         model = prepared.fit(begin_us)
@@ -172,11 +186,16 @@ def walk_forward(
     )
 
 
-class _Walk:
-    """Goes through days in order: bands of a day from forecasts whose targets lay before it."""
+class Walk:
+    """Goes through days in order: bands of a day from forecasts whose targets lay before it.
+
+    Args:
+        prepared: the rows.
+        bands: what is known before the first of them.
+    """
 
     def __init__(self, prepared: Prepared, bands: RollingBands) -> None:
-        self._prepared, self._bands = prepared, bands
+        self._prepared, self.bands = prepared, bands
         self._at: list[Indices] = []
         self._found: list[Floats] = []
         self._medians: list[Floats] = []
@@ -188,8 +207,8 @@ class _Walk:
         at = np.arange(*np.searchsorted(ts_us, [begin_us, end_us]))
         median_kw, spread_kw = model.predict(self._prepared.rows[at])
         for of_day in _days(ts_us[at]):
-            self._bands.begin_day(int(day_of(ts_us[at[of_day][:1]])[0]))
-            self._found.append(self._bands.bands(median_kw[of_day], spread_kw[of_day]))
+            self.bands.begin_day(int(day_of(ts_us[at[of_day][:1]])[0]))
+            self._found.append(self.bands.bands(median_kw[of_day], spread_kw[of_day]))
             self._record(at[of_day], median_kw[of_day], spread_kw[of_day])
         self._at.append(at)
         self._medians.append(median_kw)
@@ -197,6 +216,9 @@ class _Walk:
 
     def result(self) -> tuple[Indices, Floats, Floats]:
         """All rows so far, their bands and medians."""
+        if not self._at:
+            quantiles = len(self.bands.quantiles)
+            return np.empty(0, dtype=np.intp), np.empty((0, quantiles)), np.empty(0)
         return np.concatenate(self._at), np.concatenate(self._found), np.concatenate(self._medians)
 
     def _record(self, at: Indices, median_kw: Floats, spread_kw: Floats) -> None:
@@ -204,7 +226,7 @@ class _Walk:
         known_us = self._prepared.seen.ts_us[at] + self._prepared.layout.horizon_us
         change_kw = self._prepared.change_kw[at]
         for place in np.flatnonzero(~np.isnan(change_kw)):
-            self._bands.record(
+            self.bands.record(
                 int(known_us[place]),
                 change_kw=float(change_kw[place]),
                 median_kw=float(median_kw[place]),

@@ -17,7 +17,7 @@ from smartgrid.bench.stream_engine import engine
 from smartgrid.bench.stream_floor import floor
 from smartgrid.bench.stream_latency import Latency, measure_latency
 from smartgrid.bench.stream_load import DENSE_TURNS, LoadSize, StreamLoad
-from smartgrid.bench.stream_model import bench_model, tree_count
+from smartgrid.bench.stream_model import BareTrees, bench_model
 from smartgrid.bench.stream_pandas import pandas_events
 from smartgrid.bench.stream_topics import PARTITIONS, BenchTopics, bench_topics
 from smartgrid.bench.stream_worker import BenchError, Job, WorkerReport, WorkerTask, worker
@@ -55,7 +55,7 @@ class BenchPlan:
         """How many pulses each of so many sites sends."""
         return LoadSize(
             sites=sites,
-            run_in=ceil(self.events * _RUN_IN_SHARE / sites),
+            run_in=ceil(_run_in(self.events, sites) / sites),
             measured=ceil(self.events / sites),
             tail=ceil((self.tail_events + _OVERSHOOT_EVENTS) / sites),
             paced=ceil(_MOST_PACED_PER_S * self.latency_s / sites),
@@ -108,7 +108,9 @@ class StreamResult:
     pandas: WorkerReport
 
 
-def bench_stream(connection: KafkaConnection, plan: BenchPlan, given: Path | None, say: Say) -> StreamResult:
+def bench_stream(
+    connection: KafkaConnection, plan: BenchPlan, given: Path | None, say: Say, *, forecaster: bool = False
+) -> StreamResult:
     """Measure all of it, one after the other.
 
     Args:
@@ -116,6 +118,7 @@ def bench_stream(connection: KafkaConnection, plan: BenchPlan, given: Path | Non
         plan: how much.
         given: directory of a model; one is trained where None.
         say: told what happens.
+        forecaster: train and measure the forecaster of seasonal inputs.
 
     Raises:
         BenchError: if a worker fails, or events or forecasts are missing.
@@ -124,11 +127,16 @@ def bench_stream(connection: KafkaConnection, plan: BenchPlan, given: Path | Non
     busy = os.getloadavg()[0]
     with TemporaryDirectory(prefix="smartgrid-bench-") as name:
         folder = Path(name)
-        model = bench_model(given, folder)
+        model = bench_model(given, folder, forecaster=forecaster)
         say("pandas, one event at a time")
         pandas = _pandas(plan, model)
         sizes = tuple(_measure(connection, plan, sites, folder, say) for sites in plan.sites)
-        return StreamResult(tree_count(folder), os.cpu_count() or 1, busy, sizes, pandas)
+        return StreamResult(len(BareTrees(folder)), os.cpu_count() or 1, busy, sizes, pandas)
+
+
+def _run_in(events: int, sites: int) -> int:
+    """Events before the measured ones: a share of them, and a pulse of each site, whose first costs more."""
+    return max(round(events * _RUN_IN_SHARE), sites)
 
 
 def _pandas(plan: BenchPlan, model: ForecastModel) -> WorkerReport:
@@ -177,7 +185,7 @@ class _Bench:
             self._task,
             group=self._topics.group_at(self._history_end),
             partitions=PARTITIONS // workers,
-            run_in=round(events * _RUN_IN_SHARE),
+            run_in=_run_in(events, self._sites // workers),
             events=events,
         )
         before = self._topics.forecasts()

@@ -11,14 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.engine import BATCH_RECORDS
 from pipeline.kafka_settings import KafkaConnection
 from pipeline.kafka_stream import POLL_WAIT_S, KafkaStream
 from pipeline.messages import FORECASTS_TOPIC, TELEMETRY_TOPIC, TelemetryMessage, encode_forecasts
-from smartgrid.bench.stream_model import ROWS_FILE, bare_trees
+from smartgrid.bench.stream_model import BareTrees
 from smartgrid.bench.stream_worker import BenchError, Reins, Stopwatch, WorkerReport, WorkerTask
 
 _HORIZON = timedelta(minutes=30)
@@ -48,8 +47,7 @@ class _Floor:
         self._consumer: Consumer = settings.open(Consumer, settings.noted[Consumer])
         self._producer: Producer = settings.open(Producer, settings.noted[Producer])
         self._topic = task.prefix + FORECASTS_TOPIC
-        self._trees = bare_trees(task.model_dir)
-        self._rows = np.load(task.model_dir / ROWS_FILE)
+        self._trees = BareTrees(task.model_dir)
         self.done = 0
         self._consumer.assign(
             [TopicPartition(task.prefix + TELEMETRY_TOPIC, *place) for place in task.begin.items()]
@@ -61,7 +59,7 @@ class _Floor:
         pulses = list(map(_DECODE, [message.value() or b"" for message in messages]))
         if not pulses:
             return
-        bands = self._trees.inplace_predict(self._rows[: len(pulses)], missing=np.nan)
+        bands = self._trees.bands(len(pulses))
         sites, issued_at = [pulse.site for pulse in pulses], [pulse.ts_utc for pulse in pulses]
         values = encode_forecasts(sites, issued_at, _HORIZON, bands, _MODEL_NAME)
         produce, topic = self._producer.produce, self._topic

@@ -1,5 +1,6 @@
 """``smartgrid stream``: telemetry from Kafka to forecasts."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,12 @@ from smartgrid.cli.options import StateOption
 from smartgrid.cli.role import announce, start_role
 
 if TYPE_CHECKING:
+    from pipeline.engine import StreamEngine
     from smartgrid.observability import StreamMetrics
     from smartgrid.settings import Settings
     from smartgrid.stream_watch import StreamWatch
+
+logger = logging.getLogger(__name__)
 
 
 def stream(
@@ -37,8 +41,9 @@ def stream(
     from functools import partial
 
     from pipeline.engine import BatchReport, StreamEngine
+    from pipeline.forecasting.stream_forecaster import load_stream_model
+    from pipeline.forecasting.versions import ModelWatch
     from pipeline.kafka_stream import KafkaStream
-    from pipeline.model import ForecastModel
     from smartgrid.collector import look_for_cycles_rarely
     from smartgrid.kafka_access import kafka_connection
     from smartgrid.observability import StreamMetrics
@@ -49,7 +54,8 @@ def stream(
     from smartgrid.stream_watch import StreamWatch
 
     settings = start_role(state=state, metrics_port=metrics_port)
-    learnt = ForecastModel.load(model or settings.model_dir)
+    models = model or settings.model_dir
+    versions, learnt = ModelWatch(models), load_stream_model(models)
     connection = kafka_connection(settings, brokers)
     metrics = StreamMetrics()
     watch = StreamWatch(metrics, partial(store_problem, settings))
@@ -67,6 +73,8 @@ def stream(
         )
         while not stopped.is_set():
             began_s = time.monotonic()
+            if versions.changed():
+                _swap(engine, models)
             report = engine.run_once()
             watch.round_done(report, time.monotonic() - began_s, transport)
             total += report
@@ -75,6 +83,20 @@ def stream(
         f"{total.polled} records: {total.forecasts} forecasts, {total.duplicates} duplicates, "
         f"{total.dead_letters} dead letters; {total.rebuilt} read again to rebuild the state",
     )
+
+
+def _swap(engine: "StreamEngine", models: Path) -> None:
+    """Take the version that was put into use; one that does not fit is left, and said so."""
+    from pipeline.errors import ModelError
+    from pipeline.forecasting.stream_forecaster import load_stream_model
+
+    try:
+        found = load_stream_model(models)
+        engine.swap(found)
+    except ModelError as error:
+        logger.warning("the new model is not used: %s", error)
+    else:
+        logger.info("forecasts by %s from now on", found.name)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pipeline.forecast import Forecast
 from pipeline.influx_store import InfluxStore
 from pipeline.instability import InstabilityEvent
 from pipeline.sqlite_store import SqliteStore
-from pipeline.store import SeriesStore
+from pipeline.store import SeriesStore, SlotSum
 from pipeline.timestamps import MICROSECOND
 from tests.services_influx.server import own_bucket
 
@@ -85,6 +85,16 @@ def test_what_was_written_reads_back_equal(store: SeriesStore) -> None:
     assert store.forecasts("area", START, START + FIVE_S * 3) == made
     assert store.events("area", START) == [event()]
     assert store.quotes("area", START, START + FIVE_S) == [quote]
+
+
+def test_slots_read_back_equal_and_a_newer_version_replaces_the_older(store: SeriesStore) -> None:
+    quarter = timedelta(minutes=15)
+    slots = [SlotSum("area", START + i * quarter, (-1) ** i * (2**60 + i), 180 - i) for i in range(3)]
+    store.write([], slots=[replace(slots[1], quanta=5), SlotSum("b", START, 7, 1)])
+    store.write([], slots=slots)
+    assert store.slots("area", *EVER) == slots
+    assert store.slots("area", START + quarter, START + 2 * quarter) == slots[1:2]
+    assert store.slots("nobody", *EVER) == []
 
 
 def test_an_empty_store_answers_with_nothing(store: SeriesStore) -> None:

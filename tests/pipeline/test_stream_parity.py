@@ -99,7 +99,7 @@ def streamed_rows(
                 table.add(0, pulse.site, 0)
         rows = np.array(table.find(0, [pulse.site for pulse in part]))
         accepted = table.accept(batch, rows, np.zeros(len(part), dtype=np.int64))
-        for i, row in zip(accepted.issuing.tolist(), accepted.rows, strict=True):
+        for i, row in zip(accepted.issuing.tolist(), accepted.features.rows, strict=True):
             key = (part[i].site, part[i].ts_utc)
             assert key not in found
             found[key] = row.tobytes()

@@ -22,12 +22,12 @@ from grid.telemetry import AREA_SITE, NATIVE_SITE
 from pipeline.engine import StreamEngine
 from pipeline.errors import StoreError, TransportError
 from pipeline.forecast import Forecast
+from pipeline.forecasting.stream_forecaster import load_stream_model
 from pipeline.influx_store import InfluxStore
 from pipeline.influx_target import InfluxTarget
 from pipeline.kafka_settings import KafkaConnection
 from pipeline.kafka_stream import KafkaStream
 from pipeline.kafka_topics import TopicPlan, create_topics
-from pipeline.model import ForecastModel
 from policies.limits import load_limits
 from smartgrid import embedded_plant
 from smartgrid.day.preparation import learn
@@ -176,7 +176,7 @@ def test_a_further_member_takes_partitions_over_and_no_pulse_is_without_its_fore
 ) -> None:
     two = TopicPlan(partitions=2, replication=1, retention=timedelta(hours=1))
     create_topics(kafka, two, prefix=prefix)  # the sites' names fall on one each
-    learnt = ForecastModel.load(settings.model_dir)
+    learnt = load_stream_model(settings.model_dir)
 
     async def main() -> None:
         async with open_plant(settings, prefix) as plant:

@@ -18,7 +18,7 @@ from grid.synthetic import training_series
 from grid.synthetic_prices import PriceModel
 from grid.telemetry import AREA_SITE
 from pipeline.errors import ModelError
-from pipeline.model import ForecastModel
+from pipeline.forecasting.stream_forecaster import load_stream_model
 from pipeline.training import train
 from policies.principal import local_principal
 from smartgrid.embedded_plant import EmbeddedPlant
@@ -147,7 +147,7 @@ def test_a_model_of_another_cadence_is_refused(settings: Settings) -> None:
 
 
 def test_days_of_the_simulated_area_join_without_a_step(settings: Settings) -> None:
-    metadata = ForecastModel.load(settings.model_dir).metadata
+    metadata = load_stream_model(settings.model_dir).metadata
     prices = PriceModel(metadata.p5_net_load_kw, metadata.p95_net_load_kw, metadata.p97_change_kw)
     area = SimulatedArea(1, prices)
     day = date(2026, 7, 4)

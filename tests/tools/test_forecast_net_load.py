@@ -1,15 +1,20 @@
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from grid.market import PriceQuote
 from grid.telemetry import AREA_SITE, NATIVE_SITE
 from pipeline.forecast import Forecast
+from pipeline.forecasting.drivers import Explainer
+from pipeline.forecasting.explain import ModelExplainer
 from pipeline.outlook import Outlook
-from tests.tools.small_grid import CADENCE_S, INTERVAL, SmallGrid
+from tests.tools.small_grid import CADENCE_S, INTERVAL, SmallGrid, learnt
 from tools.contract import SiteInfo
 from tools.errors import ToolInputError, ToolUnavailableError
+from tools.forecast_net_load import ForecastAnswer, ForecastRequest, run, tool
 
 
 def counting_outlook(site_tz: str) -> Outlook:
@@ -123,3 +128,28 @@ def test_known_day_ahead_prices_of_the_area_make_the_level(grid: SmallGrid) -> N
     grid.store.write_quotes(quotes)
     answer = grid.ask("forecast_net_load", {"outlook": by_price}, outlook_hours=3.0)
     assert answer.outlook_kw == pytest.approx([1500.0] * 37)
+
+
+def ask_why(grid: SmallGrid, explainer: Explainer | None) -> ForecastAnswer:
+    context = replace(grid.context(tool, {"explain": True}), explainer=explainer)
+    return asyncio.run(run(ForecastRequest(explain=True), context))
+
+
+def test_the_drivers_of_the_newest_forecast_sum_to_its_median(plant: SmallGrid, tmp_path: Path) -> None:
+    learnt()[0].save(tmp_path / "model")
+    answer = ask_why(plant, ModelExplainer(tmp_path / "model"))
+    assert sum(driver.change_kw for driver in answer.drivers) == pytest.approx(answer.p50_change_kw, abs=0.05)
+    families = [driver.family for driver in answer.drivers]
+    assert {"lags", "rolling", "hour", "average"} <= set(families)
+    assert "unexplained" not in families
+
+
+def test_nothing_is_explained_unless_asked_for(plant: SmallGrid) -> None:
+    assert plant.ask("forecast_net_load").drivers == []
+
+
+def test_what_cannot_be_explained_is_said_with_its_reason(plant: SmallGrid, tmp_path: Path) -> None:
+    with pytest.raises(ToolUnavailableError, match="no model here to explain by"):
+        ask_why(plant, None)
+    with pytest.raises(ToolUnavailableError, match=r"explain=true: .*there is no model; train one"):
+        ask_why(plant, ModelExplainer(tmp_path))

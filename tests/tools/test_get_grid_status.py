@@ -137,3 +137,41 @@ def test_what_has_no_limit_is_none_because_json_knows_no_infinity(tmp_path: Path
     assert status.battery.ramp_kw_per_s is None
     assert status.peaker.ramp_kw_per_s == area.limits.peaker.ramp_kw_per_s
     assert status.peaker.in_state_s is None  # off since ever
+
+
+def forecast_days(grid: SmallGrid, error_kw: float, days: float = 3.0) -> None:
+    """Forecasts up to now whose median is off by so much; half of their band is 10 kW wide."""
+    now, step = grid.clock.now(), timedelta(minutes=15)
+    count = round(days * 96)
+    level = [900.0 + 100.0 * math.sin(place / 5.0) for place in range(count + 3)]
+    made = []
+    for place in range(count):
+        issued_at = now - (count - place) * step
+        p50_kw = level[place + 2] - level[place] - error_kw
+        target_at = issued_at + timedelta(minutes=30)
+        band = (p50_kw - 10.0, p50_kw, p50_kw + 10.0)
+        made.append(Forecast(AREA_SITE, issued_at, target_at, level[place], *band, "m"))
+    grid.store.write([], made)
+
+
+def test_forecasts_that_decayed_are_told_with_since_when_and_why(grid: SmallGrid) -> None:
+    forecast_days(grid, error_kw=14.0)
+    quality = grid.ask("get_grid_status").sites[0].forecast_quality
+    assert quality.degraded
+    assert quality.coverage == 0.0
+    assert quality.band_factor == 1.5
+    assert "band holds 0%" in quality.reasons[0]
+    assert grid.clock.now() - timedelta(days=2) < quality.degraded_since < grid.clock.now()
+    assert 0.0 < quality.skill_persistence < 1.0
+
+
+def test_sound_forecasts_are_told_as_such_and_new_ones_count_with_the_next_status(grid: SmallGrid) -> None:
+    forecast_days(grid, error_kw=4.0, days=2.0)
+    area, native = grid.ask("get_grid_status").sites
+    assert native.forecast_quality is None
+    assert (area.forecast_quality.degraded, area.forecast_quality.coverage) == (False, 1.0)
+    assert area.forecast_quality.degraded_since is None
+    before = area.forecast_quality.forecasts
+    grid.clock.advance(timedelta(days=1).total_seconds())
+    forecast_days(grid, error_kw=4.0, days=0.9)
+    assert grid.ask("get_grid_status").sites[0].forecast_quality.forecasts > before

@@ -98,3 +98,24 @@ def test_any_quantiles_come_in_order_and_the_median_stays() -> None:
 def test_quantiles_out_of_order_or_range_are_an_error(quantiles: tuple[float, ...]) -> None:
     with pytest.raises(ModelError, match="quantiles"):
         RollingBands(quantiles)
+
+
+def test_a_risky_forecast_is_widened_the_way_it_goes_and_an_undecided_one_both_ways() -> None:
+    rng = np.random.default_rng(9)
+    rows = 96 * 90
+    spread = np.where(rng.random(rows) < 0.15, 40.0, 10.0)
+    direction = rng.choice([-1.0, 0.0, 1.0], rows)
+    median = direction * spread
+    onward = np.where(direction == 0.0, rng.choice([-1.0, 1.0], rows), direction)
+    change = median + spread * (rng.normal(0.0, 1.0, rows) + onward * rng.exponential(2.0, rows))
+    band = walked(change, median, spread)
+    late = (np.arange(rows) >= 96 * 30) & (spread > 20.0)
+    below, above = change < band[:, 0], change > band[:, 2]
+    for which, far, near in ((1.0, above, below), (-1.0, below, above)):
+        of = late & (direction == which)
+        assert far[of].mean() < 0.05
+        assert 0.03 < near[of].mean() < 0.15  # as the others: what goes the other way is no ramp
+    undecided = late & (direction == 0.0)
+    assert below[undecided].mean() < 0.05
+    assert above[undecided].mean() < 0.05
+    assert inside(change, band)[96 * 30 :].mean() == pytest.approx(0.8, abs=0.03)

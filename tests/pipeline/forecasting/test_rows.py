@@ -7,9 +7,11 @@ import pytest
 
 from grid.series import BaseSeries
 from pipeline.errors import FeatureError
-from pipeline.forecasting.memory import SlotGrid, SlotRing
+from pipeline.fixed_point import to_quanta
+from pipeline.forecasting.memory import SlotGrid
 from pipeline.forecasting.observations import Observations, observations_of
 from pipeline.forecasting.rows import NET, RowLayout, forecast_rows
+from pipeline.forecasting.slot_table import SlotTable
 from pipeline.forecasting.walk_forward import prepare
 
 TZ = "Europe/Luxembourg"
@@ -20,7 +22,10 @@ SeriesMaker = Callable[..., BaseSeries]
 def streamed_rows(seen: Observations, layout: RowLayout, first: int, rng: np.random.Generator) -> np.ndarray:
     """Rows as a stream makes them: bounded memories, few recent pulses, batches of any size."""
     grid = SlotGrid.of_cadence(layout.cadence_s)
-    rings = {name: SlotRing(grid) for name in (NET, *layout.components)}
+    tables = {name: SlotTable(grid, 0) for name in (NET, *layout.components)}
+    for table in tables.values():
+        table.resize(1)
+        table.clear(0)
     recent_us = round(1e6 * max(STREAM_MEMORY_S + layout.cadence_s, 13 * layout.cadence_s))
     found, at = [], 0
     while at < len(seen):
@@ -28,13 +33,15 @@ def streamed_rows(seen: Observations, layout: RowLayout, first: int, rng: np.ran
         batch = [at + i for i in range(int(rng.integers(1, 50))) if at + i < len(seen)]
         batch = [i for i in batch if seen.ts_us[i] // grid.slot_us == slot]  # a slot's pulses together
         for i in batch:
-            rings[NET].add(int(seen.ts_us[i]), float(seen.net_load_kw[i]))
-            for name in layout.components:
-                rings[name].add(int(seen.ts_us[i]), float(seen.components_kw[name][i]))
+            for name, table in tables.items():
+                kw = (seen.net_load_kw if name == NET else seen.components_kw[name])[i : i + 1]
+                if not np.isnan(kw[0]):
+                    table.add(np.array([0]), seen.ts_us[i : i + 1], to_quanta(kw))
         kept = int(np.searchsorted(seen.ts_us, seen.ts_us[batch[0]] - recent_us))
         if batch[-1] >= first:
             part = seen.part(slice(kept, batch[-1] + 1))
-            found.append(forecast_rows(part, rings, np.array(batch) - kept, layout))
+            memories = {name: table.of(np.zeros(len(batch), dtype=np.intp)) for name, table in tables.items()}
+            found.append(forecast_rows(part, memories, np.array(batch) - kept, layout))
             first_here = max(0, first - batch[0])
             found[-1] = found[-1][first_here:]
         at = batch[-1] + 1

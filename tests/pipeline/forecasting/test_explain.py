@@ -1,0 +1,162 @@
+"""Drivers of a stored forecast: they sum to its median, by the model that made it, or say why not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grid.series import BaseSeries
+from grid.telemetry import Telemetry
+from pipeline.errors import ModelError
+from pipeline.features import events_of, feature_rows
+from pipeline.forecast import Forecast
+from pipeline.forecasting import model as forecaster_model
+from pipeline.forecasting.drivers import Explainer
+from pipeline.forecasting.explain import ModelExplainer
+from pipeline.forecasting.stream_forecaster import StreamForecaster
+from pipeline.forecasting.training import train_forecast
+from pipeline.forecasting.versions import ModelVersions
+from pipeline.forecasting.walk_forward import prepare
+from pipeline.model import ForecastModel
+from pipeline.sqlite_store import SqliteStore
+from pipeline.training import train
+
+TZ = "Europe/Luxembourg"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SeriesMaker = Callable[..., BaseSeries]
+
+
+@pytest.fixture(scope="module")
+def series(make_series: SeriesMaker) -> BaseSeries:
+    return make_series(20.0, 900.0)
+
+
+@pytest.fixture(scope="module")
+def seasonal(series: BaseSeries, trees: ForecastModel) -> StreamForecaster:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RESIDUAL_TREES", "DIRECT_TREES", "SPREAD_TREES"):
+            settings = getattr(forecaster_model, name)
+            patch.setattr(forecaster_model, name, replace(settings, rounds=settings.rounds // 10))
+        alone = BaseSeries(series.frame[["net_load_kw"]], series.cadence_s)
+        return StreamForecaster(train_forecast(alone, site_tz=TZ), trees)
+
+
+@pytest.fixture(scope="module")
+def trees(series: BaseSeries) -> ForecastModel:
+    return train(series, cadence_s=900.0, site_tz=TZ, trees=12)
+
+
+@pytest.fixture
+def store(series: BaseSeries, tmp_path: Path) -> Iterator[SqliteStore]:
+    with SqliteStore(tmp_path / "t.db") as made:
+        channels = series.frame[["load_kw", "solar_kw", "wind_kw", "net_load_kw"]].to_numpy().tolist()
+        stamps = [moment.to_pydatetime() for moment in series.frame.index]
+        made.write([Telemetry("a", at, *values) for at, values in zip(stamps, channels, strict=True)])
+        yield made
+
+
+def forecast_of(series: BaseSeries, place: int, p50_kw: float, model: str) -> Forecast:
+    issued_at = series.frame.index[place].to_pydatetime()
+    net_kw = float(series.frame["net_load_kw"].iloc[place])
+    return Forecast(
+        "a", issued_at, issued_at + timedelta(minutes=30), net_kw, p50_kw - 9, p50_kw, p50_kw + 9, model
+    )
+
+
+def seasonal_forecast(series: BaseSeries, model: StreamForecaster, place: int) -> Forecast:
+    alone = BaseSeries(series.frame[["net_load_kw"]], series.cadence_s)
+    rows = prepare(alone, site_tz=TZ, horizon_s=1800.0).rows[place : place + 1]
+    return forecast_of(series, place, float(model.trained.predict(rows, 1800.0)[0][0, 1]), model.name)
+
+
+def trees_forecast(series: BaseSeries, model: ForecastModel, place: int) -> Forecast:
+    events = events_of(series)
+    row = feature_rows(events, np.array([place]), cadence_s=900.0, site_tz=TZ)
+    band = model.predict(row, events.net_load_kw[place : place + 1])
+    return forecast_of(series, place, float(band[0, 1]), model.name)
+
+
+@pytest.mark.parametrize("place", [1500, 1537, 1600, 1916])
+def test_the_drivers_of_the_seasonal_forecaster_sum_to_the_stored_median(
+    series: BaseSeries, seasonal: StreamForecaster, store: SqliteStore, tmp_path: Path, place: int
+) -> None:
+    seasonal.save(tmp_path / "model")
+    forecast = seasonal_forecast(series, seasonal, place)
+    drivers = ModelExplainer(tmp_path / "model").drivers(store, forecast)
+    assert sum(driver.change_kw for driver in drivers) == pytest.approx(forecast.p50_kw, abs=0.02)
+    assert {"recent", "same time", "calendar", "linear stage", "average"} <= {
+        driver.family for driver in drivers
+    }
+    assert "unexplained" not in {driver.family for driver in drivers}
+    sizes = [abs(driver.change_kw) for driver in drivers]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 1.0
+
+
+@pytest.mark.parametrize("place", [30, 700, 1900])
+def test_the_drivers_of_the_quantile_trees_sum_to_the_stored_median(
+    series: BaseSeries, trees: ForecastModel, store: SqliteStore, tmp_path: Path, place: int
+) -> None:
+    trees.save(tmp_path / "model")
+    forecast = trees_forecast(series, trees, place)
+    drivers = ModelExplainer(tmp_path / "model").drivers(store, forecast)
+    assert sum(driver.change_kw for driver in drivers) == pytest.approx(forecast.p50_kw, abs=0.02)
+    assert {driver.family for driver in drivers} == {
+        "lags", "rolling", "gradient", "penetration", "hour", "level", "average",
+    }  # fmt: skip
+
+
+def test_a_row_that_came_otherwise_in_the_stream_is_told_as_unexplained(
+    series: BaseSeries, trees: ForecastModel, store: SqliteStore, tmp_path: Path
+) -> None:
+    trees.save(tmp_path / "model")
+    forecast = trees_forecast(series, trees, 700)
+    other = replace(forecast, p50_kw=forecast.p50_kw + 7.0)
+    drivers = {
+        item.family: item.change_kw for item in ModelExplainer(tmp_path / "model").drivers(store, other)
+    }
+    assert drivers["unexplained"] == pytest.approx(7.0, abs=0.02)
+    assert sum(drivers.values()) == pytest.approx(other.p50_kw, abs=1e-9)
+
+
+def test_the_model_that_made_it_explains_a_forecast_after_a_swap_and_a_widened_band_changes_nothing(
+    series: BaseSeries, trees: ForecastModel, seasonal: StreamForecaster, store: SqliteStore, tmp_path: Path
+) -> None:
+    versions = ModelVersions(tmp_path / "model")
+    for model in (seasonal, trees):
+        versions.add(model.save, content_hash=model.name.rpartition("-")[2], now=NOW)
+    explainer: Explainer = ModelExplainer(tmp_path / "model")
+    for forecast in (seasonal_forecast(series, seasonal, 1600), trees_forecast(series, trees, 1600)):
+        wide = replace(forecast, model=f"{forecast.model}~x1.5")
+        assert explainer.drivers(store, wide) == explainer.drivers(store, forecast)
+        total = sum(driver.change_kw for driver in explainer.drivers(store, forecast))
+        assert total == pytest.approx(forecast.p50_kw, abs=0.02)
+
+
+def test_a_forecast_of_a_model_that_is_gone_or_without_telemetry_is_not_guessed_at(
+    series: BaseSeries, trees: ForecastModel, store: SqliteStore, tmp_path: Path
+) -> None:
+    trees.save(tmp_path / "model")
+    explainer, forecast = ModelExplainer(tmp_path / "model"), trees_forecast(series, trees, 700)
+    with pytest.raises(ModelError, match="xgboost-gone' made the forecast and is not in"):
+        explainer.drivers(store, replace(forecast, model="xgboost-gone"))
+    with pytest.raises(ModelError, match="not stored any more"):
+        explainer.drivers(store, replace(forecast, issued_at=forecast.issued_at + timedelta(seconds=1)))
+    with pytest.raises(ModelError, match="there is no model"):
+        ModelExplainer(tmp_path / "none").drivers(store, forecast)
+
+
+def test_a_site_without_known_days_is_explained_by_the_trees_that_forecast_it(
+    series: BaseSeries, seasonal: StreamForecaster, store: SqliteStore, tmp_path: Path
+) -> None:
+    seasonal.save(tmp_path / "model")
+    forecast = replace(trees_forecast(series, seasonal.cold, 50), model=seasonal.name)
+    drivers = {
+        item.family: item.change_kw for item in ModelExplainer(tmp_path / "model").drivers(store, forecast)
+    }
+    assert sum(drivers.values()) == pytest.approx(forecast.p50_kw, abs=0.02)
+    assert "lags" in drivers
+    assert "same time" not in drivers
