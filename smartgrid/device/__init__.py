@@ -1,0 +1,1 @@
+"""The simulated plant as a device of its own, behind Modbus TCP."""
