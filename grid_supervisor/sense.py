@@ -76,6 +76,8 @@ def grid_view(
         ramp_limit_kw=status["ramp_limit_kw"],
         day_end=settles_at,
         outlook_kw=() if forecast is None else tuple(forecast["outlook_kw"]),
+        outlook_sigma_kw=() if forecast is None else tuple(forecast["outlook_sigma_kw"]),
+        expected_usd_per_mwh=tuple(step[0] for step in prices["expected_per_mwh"]),
         settlement_price_usd_per_mwh=prices["day_mean_price_per_mwh"],
         peaker_start=peaker_start,
     )

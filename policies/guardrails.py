@@ -28,6 +28,7 @@ from policies.limits import PlantLimits
 from policies.physical_rules import TOLERANCE, clip_to_physics
 from policies.principal import is_autonomous
 from policies.proposal import AssetName, Proposal
+from policies.provisions import EMERGENCY_PLANS
 from policies.verdict import Finding, GuardrailState, Outcome, Verdict
 
 __all__ = ["Finding", "GuardrailState", "Verdict", "evaluate", "evaluate_setpoint"]
@@ -179,7 +180,8 @@ def emergency(case: Case) -> Finding | None:
     """In an emergency a person decides, where the limits say so."""
     if not (case.state.emergency and case.limits.approval_emergency):
         return None
-    return Finding("emergency", "approval.emergency: the area is in an emergency", "needs_approval")
+    quote = f"approval.emergency: the area is in an emergency ({EMERGENCY_PLANS.citation})"
+    return Finding("emergency", quote, "needs_approval")
 
 
 RULES: tuple[Rule, ...] = (

@@ -25,6 +25,10 @@ _PRICE_MEMORY_PER_5_MIN = 0.85
 """What is left, five minutes on, of the real-time price's distance from what was expected."""
 _BAND_GROWTH = 0.7
 """The band of a change ``h`` ahead is that of 30 minutes times (h / 30 min) to this power."""
+P90_SIGMAS = 1.2816
+"""The 90th percentile of a normal error, in standard deviations."""
+_ERRORS_ALIKE = 0.5
+"""Correlation of the forecast's error with the outlook's: both rest on the same measurements."""
 _LEVEL_MEMORY_PER_HOUR = 0.8
 """What is left, an hour on, of the net load's distance from its outlook."""
 
@@ -104,12 +108,12 @@ class Outlook:
 def outlook_of(view: GridView) -> Outlook:
     """What a view lets one expect."""
     grid = grid_of(view)
-    level_kw = _levels(view, grid.fine + grid.coarse * grid.window)
+    intervals = grid.fine + grid.coarse * grid.window
     change_kw = np.full(grid.steps, np.nan)
     if grid.window:
-        change_kw = _changes(view, grid, level_kw)
+        change_kw = _changes(view, grid, levels_kw(view, intervals))
     below_kw, above_kw = _spread(view, grid)
-    price = _prices(view, grid.fine + grid.coarse * grid.window)
+    price = _prices(view, intervals)
     settlement = view.settlement_price_usd_per_mwh
     return Outlook(
         grid=grid,
@@ -127,27 +131,52 @@ def _by_step(grid: Grid, values: Array) -> Array:
     return np.concatenate((values[: grid.fine], coarse))
 
 
-def _levels(view: GridView, n: int) -> Array:
+def levels_kw(view: GridView, n: int) -> Array:
     """Expected native net load of the next ``n`` intervals; NaN when the newest one is unknown.
 
-    It starts at the newest measurement, follows the outlook's shape, meets the forecast at 30 minutes,
-    and from there on comes back to the outlook's level by and by.
+    It starts at the newest measurement and follows the outlook. An outlook that starts from what was
+    measured is met by the forecast half-way, by how wrong each usually is; another one meets the forecast
+    at 30 minutes, and from there on its level comes back by and by.
     """
     newest = view.native_kw[-1] if view.native_kw else None
     if newest is None:
         return np.full(n, np.nan)
     shape = _shape(view, n)
     ahead = np.arange(1, n + 1)
-    joined_kw, off_kw, reach = newest + shape[1:] - shape[0], newest - shape[0], 0
+    reach = max(1, round(RAMP_WINDOW_S / view.interval_s))
+    surprise_kw = 0.0
     if view.forecast is not None:
-        reach = max(1, round(RAMP_WINDOW_S / view.interval_s))
-        surprise_kw = view.forecast.p50_kw - (shape[min(reach, n)] - shape[0])
-        joined_kw += np.minimum(ahead / reach, 1.0) * surprise_kw
-        off_kw += surprise_kw
-    if all(value is None for value in view.outlook_kw):  # none at all, too: there is no level to come back to
-        return np.asarray(joined_kw)
+        surprise_kw = _weight(view) * (view.forecast.p50_kw - (shape[min(reach, n)] - shape[0]))
+    joined_kw = newest + shape[1:] - shape[0] + np.minimum(ahead / reach, 1.0) * surprise_kw
+    if view.outlook_sigma_kw or all(value is None for value in view.outlook_kw):
+        return np.asarray(joined_kw)  # there is no other level to come back to
+    if view.forecast is None:
+        reach = 0
+    off_kw = newest - shape[0] + surprise_kw
     hours = np.maximum(0, ahead - reach) * view.interval_s / SECONDS_PER_HOUR
     return np.asarray(joined_kw + off_kw * (_LEVEL_MEMORY_PER_HOUR**hours - 1.0))
+
+
+def _weight(view: GridView) -> float:
+    """What the forecast counts against an outlook of known error; 1 against one of unknown error.
+
+    The best linear mean of two estimates whose errors have the correlation :data:`_ERRORS_ALIKE`.
+    """
+    outlook_kw, forecast_kw = _sigmas(view)
+    if outlook_kw is None or forecast_kw is None:
+        return 1.0
+    shared = _ERRORS_ALIKE * outlook_kw * forecast_kw
+    whole = outlook_kw**2 + forecast_kw**2 - 2.0 * shared
+    return min(1.0, max(0.0, (outlook_kw**2 - shared) / whole)) if whole > 0.0 else 0.5
+
+
+def _sigmas(view: GridView) -> tuple[float | None, float | None]:
+    """Error of the outlook and of the forecast in 30 minutes, in kW; None where unknown."""
+    reach = max(1, round(RAMP_WINDOW_S / view.interval_s))
+    known = view.outlook_sigma_kw
+    outlook_kw = known[min(reach, len(known)) - 1] if known else None
+    band = view.forecast
+    return outlook_kw, None if band is None else max(0.0, band.p90_kw - band.p10_kw) / (2.0 * P90_SIGMAS)
 
 
 def _shape(view: GridView, n: int) -> Array:
@@ -171,8 +200,17 @@ def _changes(view: GridView, grid: Grid, level_kw: Array) -> Array:
 
 
 def _spread(view: GridView, grid: Grid) -> tuple[Array, Array]:
-    """The forecast's band: it opens over its 30 minutes and stays as wide after them."""
-    if view.forecast is None or not grid.window:
+    """How far the change may lie below and above what is expected.
+
+    An outlook of known error says it for every step. Else it is the forecast's band, which opens over its 30
+    minutes and stays as wide after them.
+    """
+    if not grid.window:
+        return np.zeros(grid.steps), np.zeros(grid.steps)
+    if view.outlook_sigma_kw:
+        wide = P90_SIGMAS * _sigma_by_step(view, grid)
+        return wide, wide
+    if view.forecast is None:
         return np.zeros(grid.steps), np.zeros(grid.steps)
     ahead = np.arange(1, grid.steps + 1)
     opened = np.minimum(1.0, ahead / grid.window) ** _BAND_GROWTH
@@ -180,11 +218,36 @@ def _spread(view: GridView, grid: Grid) -> tuple[Array, Array]:
     return opened * max(0.0, band.p50_kw - band.p10_kw), opened * max(0.0, band.p90_kw - band.p50_kw)
 
 
-def _prices(view: GridView, n: int) -> Array:
-    """Expected real-time price of the next ``n`` intervals.
+def _sigma_by_step(view: GridView, grid: Grid) -> Array:
+    """Error of each step's change; the last known one holds on. A better forecast narrows the first ones."""
+    sigma = np.array(view.outlook_sigma_kw, dtype=np.float64)
+    ends = np.concatenate(
+        (np.arange(1, grid.fine + 1), grid.fine + grid.window * np.arange(1, grid.coarse + 1))
+    )
+    by_step = sigma[np.minimum(ends, len(sigma)) - 1]
+    outlook_kw, forecast_kw = _sigmas(view)
+    if outlook_kw is not None and forecast_kw is not None and outlook_kw > 0.0:
+        weight = _weight(view)
+        both = (1.0 - weight) ** 2 * outlook_kw**2 + weight**2 * forecast_kw**2
+        both += 2.0 * weight * (1.0 - weight) * _ERRORS_ALIKE * outlook_kw * forecast_kw
+        by_step[: grid.window] *= min(1.0, math.sqrt(both) / outlook_kw)
+    return np.asarray(by_step)
 
-    The distance of the known price from the day-ahead one fades within half an hour.
+
+def _prices(view: GridView, n: int) -> Array:
+    """Expected real-time price of the next ``n`` intervals, as far as the view has it.
+
+    Beyond, the distance of the known price from the day-ahead one fades within half an hour.
     """
+    made = _faded_prices(view, n)
+    expected = [np.nan if price is None else price for price in view.expected_usd_per_mwh[:n]]
+    made[: len(expected)] = np.where(np.isnan(expected), made[: len(expected)], expected)
+    if view.price_usd_per_mwh is not None:
+        made[0] = view.price_usd_per_mwh
+    return made
+
+
+def _faded_prices(view: GridView, n: int) -> Array:
     step = timedelta(seconds=view.interval_s)
     quoted = dict(view.prices_ahead)
     fallback = view.settlement_price_usd_per_mwh

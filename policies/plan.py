@@ -2,14 +2,16 @@
 
 It weighs in one sum what both loops care about: energy at its expected price, wear, fuel, the day's
 cycles and settlement, and the expected ramp penalty of the metered net load. The penalty is expected
-over the forecast band, not its mean: with P10, P50 and P90 weighed 0.3, 0.4 and 0.3 (Swanson's rule)
-it is convex and piecewise linear in the change, so the program stays linear. Only the first step of a
-plan is ever acted on; the next view makes a new one.
+over the forecast band, not its mean: over three cases that have a normal error's mean, spread and tails
+(Gauss-Hermite: √3 standard deviations below and above, odds 1/6, 2/3, 1/6), it is convex and piecewise
+linear in the change, so the program stays linear. Only the first step of a plan is ever acted on; the next
+view makes a new one.
 
 It is a pure function of the view. Both loops call it, so that they act on one plan, each with its part:
 trading moves the battery along it, response bounds the coming interval and starts the peaker.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,12 +22,14 @@ from scipy.sparse import csr_array, eye_array, hstack, vstack
 from grid.market import RAMP_PENALTY_USD_PER_KWH
 from grid.units import KW_PER_MW
 from policies.errors import PlanError
-from policies.horizon import Array, Grid, Outlook
+from policies.horizon import P90_SIGMAS, Array, Grid, Outlook
 from policies.view import GridView
 
 _BLOCKS = ("charge", "discharge", "stored", "gas", "free", "up1", "up2", "up3", "down1", "down2", "down3")
-_SLOPES = (0.3, 0.7, 1.0)
+_SLOPES = (1 / 6, 5 / 6, 1.0)
 """Odds that a change beyond the first, second and third kink is penalised."""
+CASE_SPREAD = math.sqrt(3.0) / P90_SIGMAS
+"""How far the low and the high case lie out, in distances of P10 and P90 from the median."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,8 @@ class _Columns:
         self.part(high, "gas")[:acting] = gas_high_kw[:acting]
         self.part(high, "gas")[acting:] = 0.0
         below, above = (
-            np.minimum(side, 0.95 * view.ramp_limit_kw) for side in (outlook.below_kw, outlook.above_kw)
+            np.minimum(CASE_SPREAD * side, 0.95 * view.ramp_limit_kw)
+            for side in (outlook.below_kw, outlook.above_kw)
         )
         self.part(low, "free")[:] = below - view.ramp_limit_kw
         self.part(high, "free")[:] = view.ramp_limit_kw - above
@@ -144,6 +149,23 @@ class _Columns:
         unknown = np.isnan(outlook.change_kw)
         self.part(low, "free")[unknown], self.part(high, "free")[unknown] = -np.inf, np.inf
         return low, high
+
+
+def band_reserve_kw(view: GridView, outlook: Outlook) -> tuple[float, float]:
+    """Discharge and charge that the band may ask of the battery within 30 minutes, in kW, both >= 0.
+
+    What P10 and P90 of the native change would leave beyond the limit if nothing else moved; as far as the
+    battery's rating goes.
+    """
+    window = min(outlook.grid.window, outlook.grid.fine)
+    if not window:
+        return 0.0, 0.0
+    change_kw = np.nan_to_num(outlook.change_kw[:window])
+    change_kw = change_kw + injected_before_kw(view, outlook.grid.window)[:window] - view.peaker_kw
+    up_kw = np.max(change_kw + outlook.above_kw[:window]) - view.ramp_limit_kw
+    down_kw = -np.min(change_kw - outlook.below_kw[:window]) - view.ramp_limit_kw
+    low_kw, high_kw = np.clip((up_kw, down_kw), 0.0, view.battery.power_kw)
+    return float(low_kw), float(high_kw)
 
 
 def injected_before_kw(view: GridView, steps: int) -> Array:

@@ -92,6 +92,16 @@ def _run_peaker(view: GridView, plan: Plan) -> Decision:
     return Decision("peaker", power_kw, power_kw, power_kw, view.interval_s, reason)
 
 
+def _better_later(view: GridView, outlook: Outlook, plan: Plan) -> bool:
+    """Whether a start an interval later costs less: then there is time to know more.
+
+    One that was approved is not put off again: it was asked for when it was due.
+    """
+    if view.peaker_start == "approved":
+        return False
+    return make_plan(view, outlook, *started_range_kw(view, outlook.grid, 1)).cost_usd < plan.cost_usd
+
+
 def _start_peaker(view: GridView, outlook: Outlook, without: Plan) -> Decision | None:
     """Ask for a start, if what it saves after fuel passes its cost by the margin.
 
@@ -111,7 +121,7 @@ def _start_peaker(view: GridView, outlook: Outlook, without: Plan) -> Decision |
         return None
     plan = make_plan(view, outlook, *started_range_kw(view, outlook.grid))
     saved_usd = without.cost_usd - plan.cost_usd
-    if saved_usd < START_MARGIN * spec.start_usd:
+    if saved_usd < START_MARGIN * spec.start_usd or _better_later(view, outlook, plan):
         return None
     begins = 0 if view.peaker_start == "approved" else 1
     power_kw = min(max(float(plan.peaker_kw[begins]), spec.min_power_kw), spec.power_kw)

@@ -2,12 +2,13 @@
 
 The plan (:mod:`policies.plan`) weighs the real-time price of the coming interval, which is known,
 against day-ahead prices, losses, wear, the day's cycles and its settlement, and prepares for ramps as far
-as that pays. Without a price of the coming interval there is no trade.
+as that pays: what the band asks for is kept, the rest is sold. Without a price of the coming interval there
+is no trade.
 """
 
 from policies.asset_ranges import battery_range_kw, peaker_range_kw
-from policies.horizon import outlook_of
-from policies.plan import make_plan
+from policies.horizon import Outlook, outlook_of
+from policies.plan import band_reserve_kw, make_plan
 from policies.view import Decision, GridView
 
 LEAST_SHARE = 1e-3
@@ -20,8 +21,7 @@ def decide(view: GridView) -> Decision | None:
     Returns:
         a decision for one interval, also when it is to stand still: it then says why.
     """
-    price = view.price_usd_per_mwh
-    if price is None:
+    if view.price_usd_per_mwh is None:
         return None
     outlook = outlook_of(view)
     plan = make_plan(view, outlook, *peaker_range_kw(view, outlook.grid))
@@ -29,11 +29,20 @@ def decide(view: GridView) -> Decision | None:
     power_kw = min(max(float(plan.battery_kw[0]), low_kw), high_kw)
     if abs(power_kw) < LEAST_SHARE * view.battery.power_kw:
         power_kw = 0.0
+    return Decision(
+        "battery", power_kw, power_kw, power_kw, view.interval_s, _reason(view, outlook, power_kw)
+    )
+
+
+def _reason(view: GridView, outlook: Outlook, power_kw: float) -> str:
+    """What is done, at which price, and what is kept for ramps and of the day's cycles."""
     what = "sell" if power_kw > 0 else "buy" if power_kw < 0 else "hold"
     ahead = outlook.price_usd_per_mwh
-    reason = (
-        f"{what} {abs(power_kw):.0f} kW at {price:.2f}: "
+    out_kw, in_kw = band_reserve_kw(view, outlook)
+    left = max(0.0, view.battery.max_cycles_per_day - view.cycles_today)
+    return (
+        f"{what} {abs(power_kw):.0f} kW at {view.price_usd_per_mwh:.2f}: "
         f"{ahead.min():.2f} to {ahead.max():.2f} per MWh expected ahead, "
-        f"{view.soc_kwh / view.battery.energy_kwh:.0%} stored"
+        f"{view.soc_kwh / view.battery.energy_kwh:.0%} stored, {left:.1f} cycles left; "
+        f"ramps may ask for {out_kw:.0f} kW out, {in_kw:.0f} kW in within 30 minutes"
     )
-    return Decision("battery", power_kw, power_kw, power_kw, view.interval_s, reason)

@@ -41,6 +41,10 @@ class GridView:
         outlook_kw: expected native net load of the newest interval (the one that ends at ``now``) and of
             the coming ones, one each, from what is typical of the time of day and from day-ahead
             prices; only its shape near ``now`` counts. May end early or be empty.
+        outlook_sigma_kw: standard deviation of the 30-minute change that ends in each coming interval, where
+            the outlook starts from what was measured; empty where it does not.
+        expected_usd_per_mwh: expected real-time price of each coming interval, from ``now`` on; None where
+            it is not known. May end early or be empty: then the plan makes its own from day-ahead prices.
         settlement_price_usd_per_mwh: the day's expected mean real-time price (known ones so far,
             day-ahead ones from there on), at which missing energy is bought back; None when unknown.
         peaker_start: whether a start has been asked for, and if so whether it may be carried out.
@@ -66,6 +70,8 @@ class GridView:
     ramp_limit_kw: float
     day_end: datetime | None = None
     outlook_kw: tuple[float | None, ...] = ()
+    outlook_sigma_kw: tuple[float, ...] = ()
+    expected_usd_per_mwh: tuple[float | None, ...] = ()
     settlement_price_usd_per_mwh: float | None = None
     peaker_start: PeakerStart = "none"
 

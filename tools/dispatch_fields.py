@@ -12,19 +12,17 @@ from tools.contract import ToolContext, ToolInput, ToolOutput, UtcTime
 class DispatchRequest(ToolInput):
     """Power, duration and reason; the rest is for programs."""
 
-    power_kw: float = Field(description="wanted power in kW, at least 0", ge=0, le=1e9)
-    duration_min: float = Field(
-        description="how long to hold it, in minutes from acceptance", ge=0.05, le=1440
-    )
+    power_kw: float = Field(description="wanted power in kW", ge=0, le=1e9)
+    duration_min: float = Field(description="minutes to hold it, from acceptance", ge=0.05, le=1440)
     reason: str = Field(description="a sentence for the operator and the audit", min_length=3, max_length=500)
     idempotency_key: str | None = Field(
-        None, description="repeat a call with the same key and it acts once", min_length=1, max_length=200
+        None, description="the same key acts once", min_length=1, max_length=200
     )
     lower_kw: float | None = Field(
-        None, description="lowest asset power left to lower priorities (positive injects)", ge=-1e9, le=1e9
+        None, description="lowest power left to lower priorities (positive injects)", ge=-1e9, le=1e9
     )
     upper_kw: float | None = Field(
-        None, description="highest asset power left to lower priorities (positive injects)", ge=-1e9, le=1e9
+        None, description="highest power left to lower priorities (positive injects)", ge=-1e9, le=1e9
     )
     event_id: str | None = Field(None, description="instability event that it answers", max_length=200)
     forecast_issued_at: UtcTime | None = Field(None, description="issued_at of the forecast it rests on")
@@ -53,12 +51,12 @@ class DispatchAnswer(ToolOutput):
 
     status: Literal["accepted", "pending_approval", "denied"]
     asset: str
-    requested_power_kw: float = Field(description="positive injects into the grid, negative withdraws")
-    power_kw: float | None = Field(description="accepted power, after clipping; None unless accepted")
+    requested_power_kw: float = Field(description="positive injects")
+    power_kw: float | None = Field(description="after clipping; None unless accepted")
     duration_min: float
     proposal_id: str | None
     approval_id: str | None
-    expires_at: datetime | None = Field(description="end of the dispatch, or of the wait for approval")
+    expires_at: datetime | None = Field(description="end of the dispatch or of the wait")
     findings: list[Finding]
     next_step: str
 

@@ -50,9 +50,7 @@ class ForecastAnswer(ToolOutput):
     outlook_kw: list[float] = Field(
         description="level by interval, from the one just ended on; empty unless asked"
     )
-    outlook_sigma_kw: list[float] = Field(
-        description="error of the 30-minute change ending in each; empty unless measured"
-    )
+    outlook_sigma_kw: list[float] = Field(description="error of the 30-minute change to each")
     drivers: list[ForecastDriver] = Field(
         description="the largest first; they sum to p50_change_kw; empty unless asked"
     )
@@ -111,8 +109,8 @@ tool = Tool(
     name="forecast_net_load",
     title="Forecast net load",
     description=(
-        "P10/P50/P90 of a site's net load in 30 minutes, change and level in kW; on request an outlook of the"
-        " hours after it, and what drives the forecast. Fails when stale."
+        "P10/P50/P90 of a site's net load in 30 minutes in kW; on request an outlook of the hours after it,"
+        " and what drives the forecast. Fails when stale."
     ),
     effect="read",
     scope=SCOPE_READ,

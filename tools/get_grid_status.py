@@ -29,11 +29,11 @@ class StatusRequest(ToolInput):
 class ForecastQuality(ToolOutput):
     """How good a site's forecasts were over the last days, the newer the more they count."""
 
-    forecasts: float = Field(description="how many were judged, by weight")
+    forecasts: float = Field(description="judged, by weight")
     skill_persistence: float | None = Field(description="1 - mean error / that of no change")
-    skill_drift: float | None = Field(description="the same against the same-time change of past days")
-    coverage: float | None = Field(description="share of the changes in P10-P90; 0.8 is promised")
-    band_factor: float = Field(description="what the band has to be widened by to hold enough")
+    skill_drift: float | None = Field(description="against the same-time change of past days")
+    coverage: float | None = Field(description="share in P10-P90; 0.8 is promised")
+    band_factor: float = Field(description="by which the band is too narrow")
     degraded: bool = Field(description="the model has decayed: smartgrid train --if-degraded")
     degraded_since: datetime | None
     reasons: list[str]

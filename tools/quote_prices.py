@@ -1,4 +1,4 @@
-"""quote_prices: the real-time price of the coming interval and the day-ahead prices known."""
+"""quote_prices: prices that are known, the band to expect, and what stored energy is worth."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,6 +13,7 @@ from grid.telemetry import AREA_SITE
 from grid.units import SECONDS_PER_HOUR
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
+from tools.expected_prices import expected_prices, stored_energy_value
 from tools.intervals import interval_start, local_day
 
 
@@ -21,9 +22,7 @@ class PricesRequest(ToolInput):
 
     site: SiteName = AREA_SITE
     hours_ahead: float = Field(24.0, description="hours of day-ahead prices to list", gt=0, le=48)
-    resolution: Literal["interval", "1h"] = Field(
-        "1h", description="day-ahead prices as means of hours, or for every interval"
-    )
+    resolution: Literal["interval", "1h"] = Field("1h", description="means of hours, or every interval")
 
 
 class DayAheadPrice(ToolOutput):
@@ -43,9 +42,9 @@ class PricesAnswer(ToolOutput):
     real_time_price_per_mwh: float | None = Field(description="of the interval that starts at interval_start")
     day_ahead: list[DayAheadPrice] = Field(description="from interval_start on; equal neighbours are merged")
     day_ahead_until: datetime | None = Field(description="end of the last entry")
-    day_mean_price_per_mwh: float | None = Field(
-        description="expected mean of the local day: real-time prices as far as known, day-ahead ones after"
-    )
+    day_mean_price_per_mwh: float | None = Field(description="of the local day, real-time where known")
+    expected_per_mwh: list[list[float]] = Field(description="mean, P10, P50, P90 by hour or interval")
+    stored_energy_value_per_mwh: float | None = Field(description="of one more MWh")
 
 
 def _steps(quotes: Iterable[PriceQuote]) -> tuple[list[DayAheadPrice], datetime | None]:
@@ -98,6 +97,8 @@ async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
     quotes = context.reader.quotes(site.parent or site.name, day_start, max(stop, day_end))
     ahead = [quote for quote in quotes if start <= quote.ts_utc < stop]
     steps, until = _steps(_by_hour(ahead) if request.resolution == "1h" else ahead)
+    expected = expected_prices(context, quotes, request.hours_ahead)
+    size = 1 if request.resolution == "interval" else max(1, round(SECONDS_PER_HOUR / expected.interval_s))
     now_quote = next((quote for quote in quotes if quote.ts_utc == start), None)
     return PricesAnswer(
         site=site.name,
@@ -108,13 +109,15 @@ async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
         day_ahead=steps,
         day_ahead_until=until,
         day_mean_price_per_mwh=_day_mean(quote for quote in quotes if quote.ts_utc < day_end),
+        expected_per_mwh=expected.by_steps(size),
+        stored_energy_value_per_mwh=stored_energy_value(context, expected),
     )
 
 
 tool = Tool(
     name="quote_prices",
     title="Quote prices",
-    description="Real-time price of the coming interval and the day-ahead prices that are known, per MWh.",
+    description="Known prices, the band to expect, and what stored energy is worth, per MWh.",
     effect="read",
     scope=SCOPE_READ,
     input_model=PricesRequest,

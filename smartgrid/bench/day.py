@@ -22,7 +22,6 @@ from smartgrid.bench.offline import BatteryPolicy, run_battery_policy
 from smartgrid.bench.reference_policies import limiter_with_thresholds, reactive_limiter
 from smartgrid.day.preparation import Knowledge, PreparedDay, learn, prepare
 from smartgrid.day.runner import run_day
-from smartgrid.day.scenario import Scenario
 
 OURS = "this supervisor"
 REFERENCES: dict[str, BatteryPolicy] = {
@@ -81,9 +80,7 @@ def _rows(day_set: DaySet, results: Sequence[JobResult]) -> Iterator[BenchRow]:
 
 def run_job(job: Job) -> JobResult:
     """Run one day through the whole chain, and the references on the same accounts."""
-    scenario = job.scenario()
-    knowledge = _simulated(job.tz) if job.path is None else _learn(scenario)
-    day = prepare(scenario, knowledge)
+    day = prepare(job.scenario(), knowledge_of(job))
     with TemporaryDirectory(prefix="smartgrid-bench-") as folder:
         result = asyncio.run(run_day(day, Path(folder)))
     accounts = {OURS: result.accounts}
@@ -92,14 +89,19 @@ def run_job(job: Job) -> JobResult:
     return JobResult(result.name, accounts, len(result.violations), len(result.dispatches))
 
 
+def knowledge_of(job: Job) -> Knowledge:
+    """What a day may know; days that learn from the same rows share it."""
+    return _simulated(job.tz) if job.path is None else _recorded(job.first_of_its_model())
+
+
 @lru_cache(maxsize=1)
 def _simulated(tz: str) -> Knowledge:
-    """All simulated days share their training days."""
     return learn(training_series(), tz=tz, limits=load_limits(None))
 
 
-def _learn(scenario: Scenario) -> Knowledge:
-    return learn(scenario.training, tz=scenario.tz.key, limits=load_limits(None))
+@lru_cache(maxsize=1)
+def _recorded(first: Job) -> Knowledge:
+    return learn(first.scenario().training, tz=first.tz, limits=load_limits(None))
 
 
 def _reference(day: PreparedDay, policy: BatteryPolicy) -> RunAccounts:

@@ -1,7 +1,7 @@
 """The sets of days that ``smartgrid bench day`` runs; none of them was used in tuning."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -23,18 +23,30 @@ SEEDS = range(1000, 1020)
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A file of recorded days: every ``every``-th from ``since`` on is run."""
+    """A file of recorded days: every ``every``-th of those from ``since`` on is run.
+
+    Attributes:
+        one_model: whether all days run with what was learnt before the first; each learns anew otherwise.
+    """
 
     name: str
     file: str
     tz: str
     since: date
     every: int = 1
+    one_model: bool = False
 
 
 RECORDED = (
     Recorded("CAISO", "caiso_sample_days_5min_2019.csv.gz", "America/Los_Angeles", date(2019, 6, 1)),
-    Recorded("ERCOT", "ercot_generation_15min_2019_2021H1.csv.gz", "America/Chicago", date(2020, 1, 1), 45),
+    Recorded(
+        "ERCOT",
+        "ercot_generation_15min_2019_2021H1.csv.gz",
+        "America/Chicago",
+        date(2020, 7, 1),
+        every=10,
+        one_model=True,
+    ),
     Recorded(
         "UCSD", "ucsd_pv_battery_site_15min_2016_2018.csv.gz", "America/Los_Angeles", date(2017, 7, 1), 45
     ),
@@ -49,19 +61,27 @@ class Job:
         path: a CSV, ``sample``, or None for the simulated area.
         seed: of a simulated day.
         day: of a replayed one.
+        train_until: local date before which it learns; the day itself when None.
     """
 
     path: str | None
     tz: str
     seed: int | None = None
     day: date | None = None
+    train_until: date | None = None
+
+    def first_of_its_model(self) -> "Job":
+        """The first day that learns from the same rows."""
+        return replace(self, day=self.train_until or self.day, train_until=None)
 
     def scenario(self) -> Scenario:
         """The day itself."""
         if self.path is None or self.day is None:
             return synthetic_scenario(self.seed or 0)
         series, notes, source = _read(self.path)
-        return replay_scenario(series, self.day, ZoneInfo(self.tz), source=source, notes=notes)
+        return replay_scenario(
+            series, self.day, ZoneInfo(self.tz), source=source, notes=notes, train_until=self.train_until
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +124,9 @@ def _recorded(data: Path, source: Recorded) -> DaySet | None:
         return None
     known = available_days(_read(str(path))[0], ZoneInfo(source.tz))
     days = [day for day in known if day >= source.since][:: source.every]
-    return DaySet(source.name, tuple(Job(str(path), source.tz, day=day) for day in days))
+    until = days[0] if source.one_model and days else None
+    jobs = (Job(str(path), source.tz, day=day, train_until=until) for day in days)
+    return DaySet(source.name, tuple(jobs))
 
 
 @lru_cache(maxsize=2)

@@ -1,18 +1,22 @@
 """What is known before a day begins: model, outlook, limits and prices, all from the rows before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from grid.accounts import DayInput, day_input
 from grid.intervals import interval_length_s, interval_means
 from grid.series import BaseSeries
 from grid.synthetic_prices import PriceModel, with_synthetic_prices
-from pipeline.model import ForecastModel
+from pipeline.fdia.errors import DetectorError
+from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.forecasting.stream_training import train_stream_model
 from pipeline.outlook import fit_outlook
-from pipeline.training import train
+from pipeline.stream_model import StreamModel
 from policies.limits import Limits, Scale
 from smartgrid.area import Area
 from smartgrid.day.scenario import Scenario
@@ -26,17 +30,21 @@ class Knowledge:
         model: the in-stream model.
         area: limits at the rows' scale, and the outlook.
         price_model: scale of synthetic prices; None where the file has its own.
+        detector: of false data; None where there was too little to learn it from.
     """
 
-    model: ForecastModel
+    model: StreamModel
     area: Area
     price_model: PriceModel | None
+    detector: FittedDetector | None = None
 
     def save(self, directory: Path) -> None:
-        """Save model and outlook into a directory, from where a stream can load them."""
+        """Save all that processes load into a directory."""
         self.model.save(directory)
         if self.area.outlook is not None:
             self.area.outlook.save(directory)
+        if self.detector is not None:
+            self.detector.save(directory)
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ def learn(training: tuple[BaseSeries, ...], *, tz: str, limits: Limits, price_se
         PriceModelError: if the rows give no scale for synthetic prices.
     """
     cadence_s = training[0].cadence_s
-    model = train(training, cadence_s=cadence_s, site_tz=tz)
+    model = train_stream_model(training, cadence_s=cadence_s, site_tz=tz)
     price_model = None if _has_prices(training[0]) else _fit_prices(training)
     priced = training
     if price_model is not None:
@@ -99,17 +107,35 @@ def learn(training: tuple[BaseSeries, ...], *, tz: str, limits: Limits, price_se
     scale = Scale(metadata.p99_net_load_kw, metadata.ramp_limit_kw, cadence_s)
     outlook = fit_outlook(priced, site_tz=tz)
     area = Area(limits.resolve(scale), tz, training[0].currency, outlook)
-    return Knowledge(model, area, price_model)
+    return Knowledge(model, area, price_model, _detector(training, tz))
+
+
+def _detector(training: tuple[BaseSeries, ...], tz: str) -> FittedDetector | None:
+    """A detector of false data, where the past is long enough for one."""
+    try:
+        return learn_detector(training, tz)
+    except DetectorError:
+        return None
 
 
 def prepare(scenario: Scenario, knowledge: Knowledge, price_seed: int = 0) -> PreparedDay:
-    """Price a day's series as its training rows were."""
+    """Price a day's series as its training rows were, and let the outlook see the days just before."""
     series = scenario.series
+    knowledge = _refreshed(knowledge, series.frame.index < scenario.start, series)
     if knowledge.price_model is not None:
         series = with_synthetic_prices(
             series, knowledge.price_model, site_tz=scenario.tz.key, price_seed=price_seed
         )
     return PreparedDay(scenario.with_series(series), knowledge, price_seed)
+
+
+def _refreshed(knowledge: Knowledge, before: NDArray[np.bool_], series: BaseSeries) -> Knowledge:
+    """What was learnt stays; only what is typical of the time of day is that of the rows ``before``."""
+    outlook = knowledge.area.outlook
+    if outlook is None or not before.any():
+        return knowledge
+    recent = BaseSeries(series.frame[before], series.cadence_s, series.currency, series.price_source)
+    return replace(knowledge, area=replace(knowledge.area, outlook=outlook.refreshed(recent)))
 
 
 def _has_prices(series: BaseSeries) -> bool:

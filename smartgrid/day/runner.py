@@ -5,8 +5,8 @@ quoted, the supervisor's loops act through their MCP clients, and the executor s
 between, the simulated operator decides what waits.
 """
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from pathlib import Path
 from dispatch.approvals import Approvals
 from dispatch.lease import Lease
 from dispatch.ledger import Ledger
+from grid.accounts import DayInput, RunAccounts, settle_run
 from grid.clock import SimulatedClock
 from grid.drivers import AssetReadings
 from grid.perfect_foresight import perfect_foresight
@@ -28,6 +29,7 @@ from smartgrid.day.recording import AssetRecording
 from smartgrid.day.result import DayResult
 from smartgrid.day.review import review_day
 from smartgrid.day.simulated_operator import SimulatedOperator
+from smartgrid.judging import judged
 from smartgrid.market_feed import MarketFeed
 from smartgrid.plant_owner import PlantOwner
 from smartgrid.plant_stream import EmbeddedStream
@@ -73,28 +75,56 @@ async def run_day(
     Raises:
         AccountsError: if the day has no net load, or our cost were below perfect foresight's.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
     accounts_input = day.accounts_input()
-    area = day.knowledge.area
+    limits = day.knowledge.area.limits
+    with _workplace(day, state_dir) as (workplace, store, clock):
+        recording, pulses = await _play(
+            day, workplace, store, clock, with_operator=with_operator, watch=watch
+        )
+        return review_day(
+            day,
+            accounts_input,
+            perfect_foresight(accounts_input, limits.battery, limits.peaker),
+            recording,
+            ledger=workplace.ledger,
+            reader=store,
+            pulses=pulses,
+            operator="simulated" if with_operator else "none",
+        )
+
+
+async def cost_of_day(day: PreparedDay, truth: DayInput, state_dir: Path) -> RunAccounts:
+    """What a day costs whose telemetry may be false.
+
+    Args:
+        day: what the meters say, and what is known before it.
+        truth: what the accounts rest on.
+        state_dir: a new or empty directory for the ledger and the store.
+    """
+    limits = day.knowledge.area.limits
+    with _workplace(day, state_dir) as (workplace, store, clock):
+        recording, _ = await _play(day, workplace, store, clock, with_operator=True, watch=None)
+    return settle_run(truth, recording.battery_kw(), recording.peaker_kw(), limits.battery, limits.peaker)
+
+
+@contextmanager
+def _workplace(day: PreparedDay, state_dir: Path) -> Iterator[tuple[Workplace, SqliteStore, SimulatedClock]]:
+    state_dir.mkdir(parents=True, exist_ok=True)
     with SqliteStore(state_dir / "telemetry.db") as store:
         ledger = Ledger(state_dir)
         try:
             clock = SimulatedClock(day.scenario.series.frame.index[0].to_pydatetime())
             tools = discover_tools().tools
-            workplace = Workplace(area, ledger=ledger, reader=store, clock=clock, tools=tools)
-            recording, pulses = await _play(
-                day, workplace, store, clock, with_operator=with_operator, watch=watch
-            )
-            perfect = perfect_foresight(accounts_input, area.limits.battery, area.limits.peaker)
-            return review_day(
-                day,
-                accounts_input,
-                perfect,
-                recording,
-                ledger=ledger,
-                reader=store,
-                pulses=pulses,
-                operator="simulated" if with_operator else "none",
+            yield (
+                Workplace(
+                    day.knowledge.area,
+                    ledger=ledger,
+                    reader=judged(store, day.knowledge.detector),
+                    clock=clock,
+                    tools=tools,
+                ),
+                store,
+                clock,
             )
         finally:
             ledger.close()

@@ -23,6 +23,11 @@ SAMPLE_SOURCE = "Luxembourg, 15-minute load, solar and wind: SMARD.de, Bundesnet
 
 WARM_UP = timedelta(hours=2)
 """Telemetry before the day that the stream sees first, so that the windows are full at midnight."""
+SEASONAL_WARM_UP = timedelta(days=14)
+"""The same where pulses are a minute apart or more: what is typical of the time of day is known then, too."""
+
+
+_SEASONAL_CADENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -114,9 +119,23 @@ def read_replay(
 
 
 def replay_scenario(
-    series: BaseSeries, day: date, tz: ZoneInfo, *, source: str, notes: tuple[str, ...] = ()
+    series: BaseSeries,
+    day: date,
+    tz: ZoneInfo,
+    *,
+    source: str,
+    notes: tuple[str, ...] = (),
+    train_until: date | None = None,
 ) -> Scenario:
     """A day of a recorded series; everything before its midnight is there to learn from.
+
+    Args:
+        series: what was recorded.
+        day: the local date.
+        tz: the site's time zone.
+        source: its name, for the report.
+        notes: the reader's remarks.
+        train_until: local date before which the rows to learn from end; the day itself when None.
 
     Raises:
         ScenarioError: if the series has no such day, or nothing before it.
@@ -128,11 +147,13 @@ def replay_scenario(
         known = available_days(series, tz)
         have = f"its days run from {known[0]} to {known[-1]}" if known else "no day of it has any"
         raise ScenarioError(f"day {day} ({tz.key}) has no net load in {source}; {have}")
-    before = frame.loc[frame.index < start]
+    learnt_until = start if train_until is None else min(start, local_day(train_until, tz)[0])
+    before = frame.loc[frame.index < learnt_until]
     if before["net_load_kw"].notna().sum() < 100:
         raise ScenarioError(f"day {day} has too little before it in {source} to train on; choose a later day")
+    warm_up = SEASONAL_WARM_UP if series.cadence_s >= _SEASONAL_CADENCE_S else WARM_UP
     window = frame.loc[
-        (frame.index >= start - WARM_UP) & (frame.index < end + timedelta(seconds=RAMP_WINDOW_S))
+        (frame.index >= start - warm_up) & (frame.index < end + timedelta(seconds=RAMP_WINDOW_S))
     ]
     return Scenario(
         name=str(day),

@@ -242,7 +242,7 @@ async def test_energy_is_settled_when_the_accounts_close(plant: "Plant") -> None
     plant.simulator.set_points(0.0, 0.0)
     async with plant.supervisor(settles_at=plant.clock.now() + plant.interval) as supervisor:
         tick = loops(await supervisor.tick())
-    assert tick["trading"].actions[0].power_kw > 500
+    assert tick["trading"].actions[0].power_kw > 400
 
 
 # -- without a fresh forecast -------------------------------------------------------------------------

@@ -223,3 +223,46 @@ def test_missing_energy_is_never_settled_at_a_negative_price(calm: GridView) -> 
 
 def with_forecast(view: GridView, p10_kw: float, p50_kw: float, p90_kw: float) -> GridView:
     return replace(view, forecast=ForecastView(view.now - STEP, p10_kw, p50_kw, p90_kw))
+
+
+# -- an outlook that starts from what was measured ------------------------------------------------
+
+
+def measured(view: GridView, sigma_kw: float, rise_kw: float = 0.0) -> GridView:
+    """An outlook of known error: it rises evenly by ``rise_kw`` in each half hour."""
+    outlook = tuple(10_000.0 + rise_kw / HALF_HOUR * k for k in range(200))
+    return replace(view, outlook_kw=outlook, outlook_sigma_kw=(sigma_kw,) * 199)
+
+
+def test_an_outlook_of_known_error_says_how_wide_the_band_is(calm: GridView) -> None:
+    outlook = outlook_of(measured(replace(calm, forecast=None), 200.0))
+    assert outlook.above_kw == pytest.approx(np.full(outlook.grid.steps, 1.2816 * 200.0))
+    assert outlook.below_kw.tolist() == outlook.above_kw.tolist()
+
+
+@pytest.mark.parametrize(
+    ("forecast_sigma_kw", "change_kw"), [(1e-6, 600.0), (200.0, 450.0), (4_000.0, 300.0)]
+)
+def test_forecast_and_outlook_count_by_how_wrong_they_usually_are(
+    calm: GridView, forecast_sigma_kw: float, change_kw: float
+) -> None:
+    half_kw = 1.2816 * forecast_sigma_kw
+    view = measured(with_forecast(calm, 600.0 - half_kw, 600.0, 600.0 + half_kw), 200.0, rise_kw=300.0)
+    assert outlook_of(view).change_kw[HALF_HOUR - 1] == pytest.approx(change_kw, abs=1)
+
+
+def test_a_better_forecast_narrows_the_first_half_hour_alone(calm: GridView) -> None:
+    view = measured(with_forecast(calm, -50.0, 0.0, 50.0), 200.0)
+    above_kw = outlook_of(view).above_kw
+    assert above_kw[0] == pytest.approx(50.0, rel=0.05)
+    assert above_kw[HALF_HOUR] == pytest.approx(1.2816 * 200.0)
+    worse = outlook_of(measured(with_forecast(calm, -9_000.0, 0.0, 9_000.0), 200.0)).above_kw
+    assert worse.max() <= 1.2816 * 200.0 + 1e-6
+
+
+def test_expected_prices_are_taken_as_they_are_and_the_first_is_the_known_one(calm: GridView) -> None:
+    view = replace(calm, expected_usd_per_mwh=(1.0, 55.0, None, 57.0), price_usd_per_mwh=140.0)
+    price = outlook_of(view).price_usd_per_mwh
+    without = outlook_of(replace(calm, price_usd_per_mwh=140.0)).price_usd_per_mwh
+    assert price[:4].tolist() == [140.0, 55.0, without[2], 57.0]
+    assert price[4:].tolist() == without[4:].tolist()

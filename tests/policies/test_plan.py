@@ -13,12 +13,12 @@ from grid.market import RAMP_PENALTY_USD_PER_KWH
 from policies.asset_ranges import battery_range_kw, peaker_range_kw, started_range_kw
 from policies.errors import PlanError
 from policies.horizon import Array, grid_of, outlook_of
-from policies.plan import Plan, injected_before_kw, make_plan
+from policies.plan import CASE_SPREAD, Plan, injected_before_kw, make_plan
 from policies.view import ForecastView, GridView
 
 CHANGES = st.floats(-4_000, 4_000)
-WIDTHS = st.floats(0, 900)
-"""Under the ramp limit, so that the plan's band is the forecast's own."""
+WIDTHS = st.floats(0, 700)
+"""So that the plan's cases stay under the ramp limit."""
 
 
 def plan_of(view: GridView) -> Plan:
@@ -43,13 +43,14 @@ def two_hours_left(view: GridView) -> GridView:
 
 
 def penalty_usd(view: GridView, plan: Plan, injected_kw: Array) -> float:
-    """0.3, 0.4 and 0.3 of what P10, P50 and P90 of every metered change would cost."""
+    """1/6, 2/3 and 1/6 of what a low, the expected and a high case of every metered change would cost."""
     outlook, fine, window = plan.outlook, plan.outlook.grid.fine, plan.outlook.grid.window
     line = np.concatenate((injected_before_kw(view, window), injected_kw[:fine]))
     halves = np.concatenate(([injected_kw[fine - window : fine].mean()], injected_kw[fine:]))
     before = np.concatenate((line[:fine], halves[:-1]))
     change = outlook.change_kw - (injected_kw - before)
-    cases = ((0.3, change - outlook.below_kw), (0.4, change), (0.3, change + outlook.above_kw))
+    below_kw, above_kw = CASE_SPREAD * outlook.below_kw, CASE_SPREAD * outlook.above_kw
+    cases = ((1 / 6, change - below_kw), (2 / 3, change), (1 / 6, change + above_kw))
     excess = sum(odds * np.maximum(0, np.abs(case) - view.ramp_limit_kw) for odds, case in cases)
     return float(np.nansum(excess * outlook.grid.hours)) * RAMP_PENALTY_USD_PER_KWH
 
@@ -223,7 +224,8 @@ def test_a_running_peaker_keeps_its_minimum_until_its_minimum_up_time_ends(calm:
     low_kw, high_kw = peaker_range_kw(view, grid_of(view))
     assert low_kw[:4].tolist() == pytest.approx([300, 300, 150, 0])  # 750 s are left
     assert not low_kw[4:].any()
-    assert (high_kw == 1_000).all()
+    assert (high_kw[:18] == 1_000).all()  # for little more than a minimum up time
+    assert not high_kw[18:].any()
 
 
 def test_a_start_that_is_asked_for_now_acts_an_interval_later_and_an_approved_one_at_once(

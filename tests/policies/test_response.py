@@ -266,6 +266,22 @@ def test_a_start_never_rests_on_what_was_measured_alone(start_pays: GridView) ->
     assert peaker(replace(dear, forecast=None)) is None
 
 
+def test_a_start_that_an_interval_later_would_do_as_well_waits(start_pays: GridView) -> None:
+    """The ramp is an hour and a half away: being up until then would only burn fuel."""
+    rising = tuple(10_000.0 + (4_000.0 / 6 * max(0, k - 18) if k < 25 else 4_667.0) for k in range(200))
+    calm = changing(start_pays, 0.0, 0.0)
+    ahead = replace(calm, outlook_kw=rising, outlook_sigma_kw=(20.0,) * 199, soc_kwh=0.0)
+    assert peaker(ahead) is None
+
+
+def test_an_approved_start_is_not_put_off_again(start_pays: GridView) -> None:
+    outlook = outlook_of(start_pays)
+    for state in ("none", "approved"):
+        view = replace(start_pays, peaker_start=state)
+        now, later = (make_plan(view, outlook, *started_range_kw(view, outlook.grid, k)) for k in (0, 1))
+        assert peaker(view) is not None or (state == "none" and later.cost_usd < now.cost_usd)
+
+
 def test_a_start_that_waits_for_an_operator_is_not_asked_for_again(start_pays: GridView) -> None:
     assert peaker(replace(start_pays, peaker_start="pending")) is None
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import trading
-from policies.view import Decision, GridView
+from policies.view import Decision, ForecastView, GridView
 
 WEAR_USD_PER_MWH = 10.0
 ROUND_TRIP = 0.9
@@ -134,3 +134,10 @@ def test_a_trade_does_not_make_a_ramp_that_costs_more_than_it_earns(calm: GridVi
     free = decide(replace(calm, forecast=None, price_usd_per_mwh=15.0))
     assert free.power_kw == pytest.approx(-1_000)
     assert -260 <= decide(view).power_kw < 0
+
+
+def test_the_reason_says_what_ramps_may_ask_for_and_which_cycles_are_left(calm: GridView) -> None:
+    band = ForecastView(calm.now, -1_100.0, 300.0, 1_400.0)
+    reason = decide(replace(calm, forecast=band, cycles_today=0.5)).reason
+    assert "1.5 cycles left" in reason
+    assert "ramps may ask for 400 kW out, 100 kW in within 30 minutes" in reason

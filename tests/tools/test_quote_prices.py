@@ -150,3 +150,49 @@ def test_the_steps_tell_exactly_the_prices_that_are_known(by_place: Mapping[int,
         each.ts_utc: each.da_price_usd_per_mwh for each in quotes if each.da_price_usd_per_mwh is not None
     }
     assert all(a.price_per_mwh != b.price_per_mwh for a, b in pairwise(steps))
+
+
+# -- the band to expect, and the value of stored energy -----------------------------------------------
+
+
+def test_the_band_starts_at_the_known_price_and_opens_around_what_is_expected(plant: SmallGrid) -> None:
+    answer = plant.ask("quote_prices", hours_ahead=6.0, resolution="interval")
+    assert len(answer.expected_per_mwh) == 72
+    assert answer.expected_per_mwh[0] == [answer.real_time_price_per_mwh] * 4
+    assert all(low < middle < high for _, low, middle, high in answer.expected_per_mwh[1:])
+
+
+def test_by_the_hour_the_band_has_the_means_of_the_intervals(plant: SmallGrid) -> None:
+    fine = plant.ask("quote_prices", hours_ahead=6.0, resolution="interval").expected_per_mwh
+    hours = plant.ask("quote_prices", hours_ahead=6.0)
+    p90 = [step[3] for step in fine]
+    means = [sum(p90[k : k + 12]) / 12 for k in range(0, 72, 12)]
+    assert [step[3] for step in hours.expected_per_mwh] == pytest.approx(means)
+
+
+def test_the_band_ends_where_the_day_ahead_prices_do(plant: SmallGrid) -> None:
+    answer = plant.ask("quote_prices", hours_ahead=48.0)
+    assert answer.day_ahead_until is not None
+    reach = answer.day_ahead_until - answer.interval_start
+    assert len(answer.expected_per_mwh) * timedelta(hours=1) == reach
+
+
+def test_stored_energy_is_worth_something_between_the_prices_to_expect(plant: SmallGrid) -> None:
+    answer = plant.ask("quote_prices", hours_ahead=12.0)
+    assert answer.stored_energy_value_per_mwh is not None
+    low, high = (pick(step[k] for step in answer.expected_per_mwh) for pick, k in ((min, 1), (max, 3)))
+    assert low - 10 < answer.stored_energy_value_per_mwh < 1.1 * high
+
+
+def expects_nothing(answer: Any) -> bool:
+    return answer.expected_per_mwh == [] and answer.stored_energy_value_per_mwh is None
+
+
+def test_nothing_is_expected_where_nothing_was_learnt(plant: SmallGrid) -> None:
+    assert expects_nothing(plant.ask("quote_prices", {"outlook": None}))
+    assert not expects_nothing(plant.ask("quote_prices"))
+
+
+def test_nothing_is_expected_where_nothing_was_measured(grid: SmallGrid) -> None:
+    grid.store.write_quotes(prices_from(grid.clock.now(), [40.0] * 24))
+    assert expects_nothing(grid.ask("quote_prices"))

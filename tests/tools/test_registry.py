@@ -11,6 +11,7 @@ from tools.registry import ENTRY_POINT_GROUP, discover_tools
 
 NAMES = {
     "charge_battery",
+    "check_compliance",
     "check_telemetry",
     "discharge_battery",
     "dispatch_peaker",
@@ -53,7 +54,7 @@ def install(site_packages: Path, package: str, module: str, source: str) -> None
     (info / "entry_points.txt").write_text(f"[{ENTRY_POINT_GROUP}]\nhello = {module}:tool\n")
 
 
-def test_the_nine_tools_are_found_and_sorted() -> None:
+def test_the_ten_tools_are_found_and_sorted() -> None:
     found = discover_tools()
     assert {tool.name for tool in found.tools} >= NAMES
     assert [tool.name for tool in found.tools] == sorted(tool.name for tool in found.tools)

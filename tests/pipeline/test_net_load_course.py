@@ -1,0 +1,147 @@
+"""The expected course: what was measured corrects what was known beforehand."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grid.series import BaseSeries
+from pipeline.net_load_course import Correction, PastDay, Paths, fit_correction
+from pipeline.outlook import Outlook, fit_outlook
+
+TZ = "America/Los_Angeles"
+START = pd.Timestamp("2024-01-08", tz=TZ)
+INTERVAL = timedelta(minutes=15)
+DAY = 96
+MEMORY = 0.95
+
+
+def series(days: int, seed: int = 1, noisy_from_hour: int | None = None) -> BaseSeries:
+    """A daily wave and a distance from it that fades by 5 % each quarter of an hour; prices tell the wave.
+
+    From ``noisy_from_hour`` on, to the end of each day, the distance moves three times as much.
+    """
+    index = pd.date_range(START, periods=days * DAY, freq=INTERVAL)
+    hours = (index.hour + index.minute / 60).to_numpy()
+    wave = 5_000 + 1_000 * np.sin(hours / 24 * 2 * np.pi)
+    shocks = np.random.default_rng(seed).normal(0.0, 30.0, len(index))
+    if noisy_from_hour is not None:
+        shocks = np.where(hours >= noisy_from_hour, 3.0 * shocks, shocks)
+    away = np.zeros(len(index))
+    for k in range(1, len(index)):
+        away[k] = MEMORY * away[k - 1] + shocks[k]
+    frame = pd.DataFrame({"net_load_kw": wave + away}, index=index.tz_convert("UTC").rename("ts_utc"))
+    hourly = pd.Series(wave, index=frame.index).groupby(pd.DatetimeIndex(frame.index).floor("h"))
+    frame["da_price_usd_per_mwh"] = 10 + hourly.transform("mean") / 100
+    return BaseSeries(frame, INTERVAL.total_seconds())
+
+
+@pytest.fixture(scope="module")
+def learnt() -> Outlook:
+    return fit_outlook([series(20)], site_tz=TZ)
+
+
+def judged(learnt: Outlook, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors of the course and of the bare outlook's shape, and the course's sigmas, on days not learnt."""
+    frame = series(26, seed=2).frame
+    levels = frame["net_load_kw"].to_numpy()
+    times = pd.DatetimeIndex(frame.index).to_pydatetime().tolist()
+    prices = dict(zip(times, frame["da_price_usd_per_mwh"].tolist(), strict=True))
+    rows = []
+    for now in range(20 * DAY, len(levels) - steps, 7):
+        course = learnt.course(levels[now - learnt.looks_back : now].tolist(), times[now], steps, prices)
+        assert course is not None
+        bare = np.array(learnt.levels_kw(times[now] - INTERVAL, steps + 1, prices))
+        truth = levels[now + steps - 1]
+        rows.append(
+            (course.levels_kw[-1] - truth, levels[now - 1] + bare[-1] - bare[0] - truth, course.sigma_kw[-1])
+        )
+    ours, bare_errors, sigmas = np.array(rows).T
+    return ours, bare_errors, sigmas
+
+
+def test_a_course_begins_with_what_was_measured(learnt: Outlook) -> None:
+    now = datetime(2024, 2, 1, 12, tzinfo=UTC)
+    course = learnt.course([4_000.0, 4_100.0, 4_321.0], now, 8, {})
+    assert course is not None
+    assert course.levels_kw[0] == 4_321.0
+    assert (len(course.levels_kw), len(course.sigma_kw)) == (9, 8)
+
+
+def test_the_distance_from_the_outlook_fades_as_it_did_in_the_past(learnt: Outlook) -> None:
+    ours, bare, _ = judged(learnt, 16)
+    assert np.sqrt(np.mean(ours**2)) < 0.93 * np.sqrt(np.mean(bare**2))
+
+
+def test_sigma_says_how_wrong_thirty_minutes_are(learnt: Outlook) -> None:
+    error, _, sigma = judged(learnt, 2)
+    assert np.mean(np.abs(error) < 1.2816 * sigma) == pytest.approx(0.8, abs=0.08)
+
+
+def test_hours_that_were_harder_to_tell_have_a_larger_sigma() -> None:
+    learnt = fit_outlook([series(20, noisy_from_hour=12)], site_tz=TZ)
+    assert learnt.correction is not None
+    factor = np.array(learnt.correction.slot_factor)
+    assert factor[56:88].min() > 1.3 * factor[8:40].max()
+
+
+def test_a_level_does_not_depend_on_how_far_the_course_reaches(learnt: Outlook) -> None:
+    now = datetime(2024, 2, 1, 12, tzinfo=UTC)
+    longest, shorter = (learnt.course([4_000.0] * 5, now, steps, {}) for steps in (40, 7))
+    assert longest is not None
+    assert shorter is not None
+    assert longest.levels_kw[:8].tolist() == shorter.levels_kw.tolist()
+    assert longest.sigma_kw[:7].tolist() == shorter.sigma_kw.tolist()
+
+
+def test_a_missing_newest_value_gives_no_course_and_an_older_gap_is_no_distance(learnt: Outlook) -> None:
+    now = datetime(2024, 2, 1, 12, tzinfo=UTC)
+    assert learnt.course([4_000.0, None], now, 4, {}) is None
+    assert learnt.course([], now, 4, {}) is None
+    gap = learnt.course([None, None, 4_000.0], now, 4, {})
+    assert gap is not None
+    assert np.isfinite(gap.levels_kw).all()
+
+
+def test_a_single_day_teaches_no_correction() -> None:
+    assert fit_outlook([series(1)], site_tz=TZ).correction is None
+
+
+def test_a_correction_rests_on_no_value_after_now() -> None:
+    whole = series(20).frame
+    now = 10 * DAY + 40
+    seen = whole["net_load_kw"].tolist()[now - 5 : now]
+    times = pd.DatetimeIndex(whole.index).to_pydatetime().tolist()
+    early = fit_outlook([BaseSeries(whole.iloc[:now], 900.0)], site_tz=TZ)
+    changed = whole.copy()
+    changed.iloc[now:, 0] *= 3.0
+    late = fit_outlook([BaseSeries(changed.iloc[:now], 900.0)], site_tz=TZ)
+    first, second = (outlook.course(seen, times[now], 40, {}) for outlook in (early, late))
+    assert first is not None
+    assert second is not None
+    assert first.levels_kw.tolist() == second.levels_kw.tolist()
+
+
+def test_the_typical_day_is_refreshed_and_what_was_learnt_stays(learnt: Outlook) -> None:
+    frame = series(10).frame
+    shifted = BaseSeries(frame.assign(net_load_kw=frame["net_load_kw"] + 700.0), 900.0)
+    fresh = learnt.refreshed(shifted)
+    assert np.mean(fresh.profile_kw) == pytest.approx(np.mean(learnt.profile_kw) + 700.0, abs=60.0)
+    assert (fresh.correction, fresh.price_level_kw) == (learnt.correction, learnt.price_level_kw)
+    few = BaseSeries(shifted.frame.iloc[: 3 * DAY], 900.0)
+    assert learnt.refreshed(few) is learnt
+
+
+def test_weights_of_a_path_that_is_always_right_follow_it() -> None:
+    rng = np.random.default_rng(5)
+    days = []
+    for _ in range(12):
+        path = 1_000.0 * np.sin(np.arange(DAY) / DAY * 6.28 * rng.uniform(0.5, 2.0))
+        typical = np.zeros(DAY)
+        days.append(PastDay(Paths(path, path, typical), path + rng.normal(0.0, 300.0), np.arange(DAY)))
+    correction = fit_correction(days, 900.0, 2)
+    assert isinstance(correction, Correction)
+    line = np.linspace(0.0, 90.0, 13)
+    ahead = correction.levels_kw(np.full(3, 500.0), Paths(line, line, np.zeros(13)), 10)
+    assert ahead == pytest.approx(500.0 + line[3:] - 15.0, abs=10.0)
