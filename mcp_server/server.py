@@ -11,10 +11,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool as ServedTool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import Tool as ListedTool
 from pydantic import ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from dispatch.errors import DispatchError
+from mcp_server.identity import Access
 from mcp_server.schemas import schema_of
 from pipeline.errors import PipelineError
 from tools.contract import Tool, ToolCall, ToolContext, ToolInput
@@ -42,16 +44,48 @@ class _RawArguments(ArgModelBase):
         return {"arguments": self.model_extra or {}}
 
 
-def build_server(tools: Iterable[Tool], context_for: Callable[[], ToolContext]) -> MCPServer[None]:
-    """An MCP server that offers ``tools``; one per principal.
+class ScopedServer(MCPServer[None]):
+    """Lists the tools that its caller may call: agents pay for each tool listed, and try what they see.
+
+    Args:
+        tools: what it offers.
+        context_for: gives each call its context.
+        access: how it knows callers over HTTP.
+    """
+
+    def __init__(
+        self, tools: Iterable[Tool], context_for: Callable[[], ToolContext], access: Access | None
+    ) -> None:
+        offered = list(tools)
+        self._scope_of = {tool.name: tool.scope for tool in offered}
+        self._context_for = context_for
+        super().__init__(
+            SERVER_NAME,
+            instructions=INSTRUCTIONS,
+            tools=[_served(tool, context_for) for tool in offered],
+            token_verifier=access.verifier if access else None,
+            auth=access.auth if access else None,
+        )
+
+    async def list_tools(self) -> list[ListedTool]:
+        """The tools whose scope the caller holds."""
+        held = self._context_for().principal.scopes
+        return [tool for tool in await super().list_tools() if self._scope_of[tool.name] in held]
+
+
+def build_server(
+    tools: Iterable[Tool], context_for: Callable[[], ToolContext], access: Access | None = None
+) -> MCPServer[None]:
+    """An MCP server that offers ``tools``.
 
     Args:
         tools: as :func:`tools.registry.discover_tools` found them.
         context_for: gives each call its context. The principal in it comes from the wiring, never
-            from a tool argument.
+            from a tool argument: one and the same for a server in memory or on stdio, and with
+            ``access`` that of :func:`mcp_server.identity.caller`.
+        access: tokens that are asked of callers over HTTP; none are where it is None.
     """
-    served = [_served(tool, context_for) for tool in tools]
-    return MCPServer(SERVER_NAME, instructions=INSTRUCTIONS, tools=served)
+    return ScopedServer(tools, context_for, access)
 
 
 def annotations_of(tool: Tool) -> ToolAnnotations:

@@ -11,7 +11,9 @@ from dispatch.service import DispatchService
 from grid.clock import Clock
 from grid.telemetry import AREA_SITE, NATIVE_SITE
 from knowledge.index import Index
+from mcp_server.identity import Access, caller
 from mcp_server.server import build_server
+from pipeline.forecasting.drivers import Explainer
 from pipeline.outlook import Outlook
 from pipeline.store import SeriesReader
 from policies.limits import PlantLimits
@@ -30,12 +32,14 @@ class Area:
         tz: IANA time zone of its local day.
         currency: of its prices.
         outlook: expected net load of the hours beyond the forecast; None where none was learnt.
+        explainer: says what drives a forecast; None where there is no saved model.
     """
 
     limits: PlantLimits
     tz: str
     currency: str = "USD"
     outlook: Outlook | None = None
+    explainer: Explainer | None = None
 
     @property
     def zone(self) -> tzinfo:
@@ -97,8 +101,13 @@ class Workplace:
             outlook=self.area.outlook,
             knowledge=self._knowledge,
             desk=self._desk,
+            explainer=self.area.explainer,
         )
 
     def server_for(self, principal: Principal) -> MCPServer[None]:
         """An MCP server whose every call is this principal's."""
         return build_server(self._tools, lambda: self.context(principal))
+
+    def server_behind(self, access: Access) -> MCPServer[None]:
+        """An MCP server over HTTP whose every call is that of the principal in its bearer token."""
+        return build_server(self._tools, lambda: self.context(caller()), access)

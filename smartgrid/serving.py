@@ -1,27 +1,93 @@
 """Serving a plant over HTTP: MCP at ``/mcp``, the operator's page at ``/console``."""
 
+import logging
 from collections.abc import Callable
+from functools import partial
+from urllib.parse import urlsplit
 
 import anyio
 import uvicorn
+from mcp.server import MCPServer
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
 
-from mcp_server.transports import http_app, http_server
+from mcp_server.errors import ServeError
+from mcp_server.identity import Access, BearerVerifier
+from mcp_server.jwks import JwksVerifier
+from mcp_server.transports import MCP_PATH, http_server, is_loopback
 from operator_console.snapshot import ConsoleSource
 from operator_console.status_page import console_routes
 from policies.principal import local_principal
+from smartgrid.area import Workplace
 from smartgrid.embedded_plant import EmbeddedPlant
 from smartgrid.ledger_access import this_user
 from smartgrid.observability import observability_routes
 from smartgrid.settings import Settings
+from smartgrid.tokens import TokenStore, is_local
 
 START_POLL_S = 0.05
+EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104  what the settings may name
+
+logger = logging.getLogger(__name__)
+
+
+def access_of(settings: Settings) -> Access | None:
+    """The tokens that are asked of callers; None where whoever reaches this machine is its local user.
+
+    They are asked where an issuer is set, where ``require_tokens`` is, and as soon as a token for clients
+    was ever made here: that the last of them ended opens nothing.
+    """
+    store, oauth = TokenStore(settings.tokens_db), settings.oauth
+    if oauth is None and not settings.require_tokens and not store.for_clients():
+        return None
+
+    base = public_url(settings)
+    auth = AuthSettings(
+        # Texts, not URLs: the issuer counts to the letter, and a URL would get a slash at its end.
+        issuer_url=base if oauth is None else oauth.issuer,
+        resource_server_url=None if oauth is None else base + MCP_PATH,
+        validate_token_resource=False,  # the verifier checks the audience, which need not be a URL
+    )
+    issuer = None if oauth is None else JwksVerifier(oauth.issuer, oauth.audience, oauth.jwks_url)
+    return Access(BearerVerifier(is_local, partial(local_token, store), issuer), auth)
+
+
+def local_token(store: TokenStore, text: str) -> AccessToken | None:
+    """What a locally issued token says of its holder; None for one that is not valid."""
+    token = store.verify(text)
+    if token is None:
+        return None
+    return AccessToken(
+        token=text,
+        client_id=token.token_id,
+        scopes=sorted(token.scopes),
+        expires_at=int(token.expires_at_s),
+        subject=token.subject,
+    )
+
+
+def public_url(settings: Settings) -> str:
+    """Scheme and host under which clients reach the server.
+
+    Raises:
+        ServeError: where it listens on every address and none is named.
+    """
+    host = settings.http_host
+    if settings.http_url is not None:
+        return settings.http_url
+    if host in EVERY_ADDRESS:
+        raise ServeError(
+            f"http_host={host!r} listens on every address: set http_url to the one that clients use, such as "
+            "https://grid.example.com; requests for other names are refused"
+        )
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
 def web_server(plant: EmbeddedPlant, settings: Settings) -> uvicorn.Server:
-    """The web server of an open plant, on loopback; whoever reaches it acts as the local user.
+    """The web server of an open plant; without tokens on loopback, for the local user alone.
 
     Raises:
-        ServeError: when the settings name another host than this machine.
+        ServeError: when the settings name another host than this machine, and there are no tokens.
     """
     workplace = plant.workplace
     area = workplace.area
@@ -34,10 +100,19 @@ def web_server(plant: EmbeddedPlant, settings: Settings) -> uvicorn.Server:
         battery_energy_kwh=area.limits.battery.energy_kwh,
         tz=area.tz,
     )
-    server = workplace.server_for(local_principal(this_user()))
+    server = _mcp_server(workplace, settings)
     routes = [*console_routes(source), *observability_routes(workplace, plant.metrics)]
-    app = http_app(server, settings.http_host, routes)
-    return http_server(app, settings.http_host, settings.http_port)
+    return http_server(server, settings.http_host, settings.http_port, routes, public_url=settings.http_url)
+
+
+def _mcp_server(workplace: Workplace, settings: Settings) -> MCPServer[None]:
+    access = access_of(settings)
+    if access is None:
+        return workplace.server_for(local_principal(this_user()))
+    url = urlsplit(public_url(settings))
+    if url.scheme != "https" and not is_loopback(url.hostname or ""):
+        logger.warning("tokens cross the network unencrypted: put TLS in front, and its address in http_url")
+    return workplace.server_behind(access)
 
 
 async def run_with_plant(plant: EmbeddedPlant, server: uvicorn.Server, on_ready: Callable[[], None]) -> None:

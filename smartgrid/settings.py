@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from pipeline.kafka_settings import KafkaSecurity
 from smartgrid.errors import SettingsError
+from smartgrid.oauth_settings import OAuthSettings
 from smartgrid.site_settings import SiteSettings, check_parents
 
 CONFIG_NAME = "smartgrid.toml"
@@ -51,8 +52,23 @@ class Settings(BaseSettings):
         description="directory of the databases, models, keys and tokens",
     )
     limits: Path | None = Field(None, description="limits file (YAML); the safe default where unset")
-    http_host: str = Field("127.0.0.1", description="address of /mcp and /console; loopback only")
+    http_host: str = Field(
+        "127.0.0.1", description="address of /mcp and /console; beyond loopback with tokens alone"
+    )
     http_port: int = Field(8765, description="port of /mcp and /console", ge=1, le=65535)
+    http_url: str | None = Field(
+        None,
+        description="scheme and host under which clients reach it where that is not the address, such as "
+        "https://grid.example.com behind a proxy; beyond this machine with tokens alone, and requests for "
+        "other names are refused",
+        pattern=r"^https?://[^\s/?#@]+$",
+    )
+    require_tokens: bool = Field(
+        False,
+        description="whether /mcp asks for a token on this machine too; it does anyhow once a token for "
+        "clients was created or an issuer is set",
+    )
+    oauth: OAuthSettings | None = Field(None, description="the OAuth 2.1 issuer whose tokens are taken")
     pulse_s: float = Field(
         5.0, description="wall seconds between pulses of the simulated plant", gt=0, le=3600
     )
@@ -141,6 +157,16 @@ class Settings(BaseSettings):
     def ledger_db(self) -> Path:
         """Proposals, approvals, dispatches and audit: many writers."""
         return self.state / "ledger.db"
+
+    @property
+    def tokens_db(self) -> Path:
+        """Locally issued tokens, hashed: many readers."""
+        return self.state / "tokens.db"
+
+    @property
+    def operator_token_file(self) -> Path:
+        """The operator token that the first start made."""
+        return self.state / "operator.token"
 
     @property
     def model_dir(self) -> Path:

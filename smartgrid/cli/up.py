@@ -29,10 +29,12 @@ def up(
     import anyio
 
     from smartgrid.embedded_plant import EmbeddedPlant
+    from smartgrid.ledger_access import this_user
     from smartgrid.series_store import store_name
     from smartgrid.serving import run_with_plant, web_server
     from smartgrid.stopping import until_stopped
     from smartgrid.supervising import parse_loops
+    from smartgrid.tokens import TokenStore, ensure_operator_token
 
     settings = start_role(state=state, limits=limits, http_port=port)
     chosen = parse_loops(loops)
@@ -46,6 +48,7 @@ def up(
             f"series: {store_name(settings)}",
             f"MCP: {address}/mcp",
             f"console: {address}/console",
+            f"operator token: in {settings.operator_token_file}, for whoever decides approvals",
             "stop with Ctrl-C",
         )
         for line in said:
@@ -53,6 +56,8 @@ def up(
 
     async def run() -> None:
         async with EmbeddedPlant(settings, chosen, group=group, prefix=prefix) as plant:
-            await run_with_plant(plant, web_server(plant, settings), say_ready)
+            server = web_server(plant, settings)
+            ensure_operator_token(TokenStore(settings.tokens_db), settings.operator_token_file, this_user())
+            await run_with_plant(plant, server, say_ready)
 
     anyio.run(until_stopped, run)

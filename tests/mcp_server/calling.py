@@ -12,6 +12,7 @@ from tests.tools.small_grid import SmallGrid
 
 TOOLS = [
     "charge_battery",
+    "check_compliance",
     "check_telemetry",
     "discharge_battery",
     "dispatch_peaker",

@@ -25,16 +25,21 @@ MOMENTS = (NEAR | st.datetimes(timezones=st.timezones() | st.none())).map(lambda
 EXAMPLES = 30
 
 
-def fitting(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-    """Values that a property's JSON schema allows, mostly."""
+def fitting(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[Any]:
+    """Values that a property's JSON schema allows, mostly; ``known`` are the schemas that it may refer to."""
+    if "$ref" in schema:
+        return arguments_for(known[schema["$ref"].removeprefix("#/$defs/")], known)
     if "anyOf" in schema:
-        return st.one_of([fitting(choice) for choice in schema["anyOf"]])
+        return st.one_of([fitting(choice, known) for choice in schema["anyOf"]])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     texts = st.sampled_from(["area", "area-native"]) | st.text(min_size=3, max_size=40)
+    if schema["type"] == "array":
+        return st.lists(fitting(schema["items"], known), max_size=schema.get("maxItems", 3) + 1)
     by_type: dict[str, st.SearchStrategy[Any]] = {
         "null": st.none(),
+        "boolean": st.booleans(),
         "integer": st.integers(low, high),
         "number": st.floats(low, high) | st.floats(0.5, 50.0),
         "string": MOMENTS if schema.get("format") == "date-time" else texts,
@@ -42,9 +47,9 @@ def fitting(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     return by_type[schema["type"]]
 
 
-def arguments_for(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+def arguments_for(schema: Mapping[str, Any], known: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Arguments by the schema; the same with one of them another, or with one too many; anything."""
-    fields = {name: fitting(field) for name, field in schema["properties"].items()}
+    fields = {name: fitting(field, known) for name, field in schema["properties"].items()}
     required = {name: fields.pop(name) for name in schema.get("required", ())}
     right = st.fixed_dictionaries(required, optional=fields)
     names = st.sampled_from(sorted(schema["properties"]) or ["extra"]) | st.text(max_size=10)
@@ -63,7 +68,7 @@ def test_no_argument_breaks_a_tool_and_a_refusal_changes_nothing(plant: SmallGri
     schema = next(tool.input_schema for tool in listed if tool.name == name)
 
     @settings(max_examples=EXAMPLES)
-    @given(arguments_for(schema), st.sampled_from(["auto", "legacy"]))
+    @given(arguments_for(schema, schema.get("$defs", {})), st.sampled_from(["auto", "legacy"]))
     def check(arguments: dict[str, Any], mode: str) -> None:
         before = plant.written()
         result = asyncio.run(called(plant, name, arguments, mode))

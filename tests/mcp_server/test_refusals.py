@@ -58,6 +58,22 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("quote_prices", {"site": "b"}, "site='b' is not known; use one of: area, area-native"),
     ("check_telemetry", {"site": ""}, "site='': String should have at least 1 character"),
     ("lookup_regulation", {"question": "why", "top": 11}, "top=11: Input should be less than or equal to 10"),
+    (
+        "lookup_regulation",
+        {"question": "why", "rephrasings": ["how so"] * 5},
+        "List should have at most 4 items",
+    ),
+    (
+        "check_compliance",
+        {"action": {"asset": "peaker", "power_kw": -1}},
+        "a peaker never absorbs; give 0 or more",
+    ),
+    (
+        "check_compliance",
+        {"action": {"asset": "wind", "power_kw": 1}},
+        "action.asset='wind': Input should be",
+    ),
+    ("check_compliance", {}, "action: is required; give it"),
     ("query_history", SPAN | {"start": "2024"}, "start='2024': Value error, give ISO-8601 with an offset"),
     ("query_history", SPAN | {"start": "2024-05-04T00:00:00"}, "Input should have timezone info"),
     ("query_history", SPAN | {"end": SPAN["start"]}, "give a later end"),

@@ -66,7 +66,7 @@ async def test_every_tool_sets_all_its_hints_and_they_do_not_contradict(
         assert tool.description
 
 
-async def test_the_nine_tools_cost_an_agent_fewer_than_30_000_characters(
+async def test_the_ten_tools_cost_an_agent_fewer_than_30_000_characters(
     quiet_plant: SmallGrid, mode: str
 ) -> None:
     async with Client(quiet_plant.server(), mode=mode) as client:
@@ -87,7 +87,8 @@ async def test_all_tools_answer_what_their_schema_promises(plant: SmallGrid, mod
     now = plant.clock.now().isoformat()
     calls: dict[str, dict[str, Any]] = {
         "check_telemetry": {},
-        "lookup_regulation": {"question": "BAL-003 R1"},
+        "check_compliance": {"action": {"asset": "battery", "power_kw": 500, "emergency": "energy"}},
+        "lookup_regulation": {"question": "BAL-003 R1", "rephrasings": ["frequency response measure"]},
         "quote_prices": {"hours_ahead": 48},
         "query_history": {"start": "2024-05-04T00:00:00Z", "end": now, "resolution": "raw"},
         "dispatch_peaker": WISH,
@@ -155,7 +156,7 @@ async def test_an_answer_that_contains_others_of_its_kind_takes_no_tool_away(
 
     tools = [plugin("grow_tree", grow), *discover_tools().tools]
     async with Client(build_server(tools, lambda: quiet_plant.workplace.context(ANA)), mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 10
+        assert len((await client.list_tools()).tools) == 11
         found = await answer(client, "grow_tree")
     assert found == {"note": None, "children": [{"note": "leaf", "children": []}]}
 

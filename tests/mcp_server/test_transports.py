@@ -1,8 +1,3 @@
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-import anyio
 import pytest
 from mcp import Client
 from starlette.responses import PlainTextResponse
@@ -13,41 +8,16 @@ from mcp_server.errors import ServeError
 from mcp_server.transports import MCP_PATH, http_app, http_server, require_loopback
 from tests.mcp_server.calling import WISH, answer, refusal, short_tour
 from tests.mcp_server.conftest import MODES
+from tests.mcp_server.served import HEADERS, HOST, INITIALIZE, served
 from tests.tools.small_grid import READER, SmallGrid
 
-HOST = "127.0.0.1"
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
-}
 ELSEWHERE = ["0.0.0.0", "::", "192.168.1.7", "grid.example", "", "localhost.example", "127.0.0.1.nip.io"]  # noqa: S104
-HEADERS = {"accept": "application/json, text/event-stream"}
-
-
-@asynccontextmanager
-async def serving(plant: SmallGrid, *principal: object) -> AsyncIterator[str]:
-    """A web server on a port that the system chose; its URL."""
-    with socket.socket() as listening:
-        listening.bind((HOST, 0))
-        listening.listen()  # from here on a client may connect: it waits until the server accepts
-        app = http_app(plant.server(*principal), HOST)  # type: ignore[arg-type]
-        server = http_server(app, HOST, listening.getsockname()[1])
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(server.serve, [listening])
-            yield f"http://{HOST}:{listening.getsockname()[1]}{MCP_PATH}"
-            server.should_exit = True
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("mode", MODES)
 async def test_over_http_a_client_takes_the_same_tour(plant: SmallGrid, mode: str) -> None:
-    async with serving(plant) as url, Client(url, mode=mode) as client:
+    async with served(plant.server()) as url, Client(url, mode=mode) as client:
         await short_tour(client, plant)
 
 
@@ -55,7 +25,7 @@ async def test_over_http_a_client_takes_the_same_tour(plant: SmallGrid, mode: st
 @pytest.mark.parametrize("mode", MODES)
 async def test_over_http_refusals_read_as_they_do_in_memory(quiet_plant: SmallGrid, mode: str) -> None:
     before = quiet_plant.written()
-    async with serving(quiet_plant, READER) as url, Client(url, mode=mode) as client:
+    async with served(quiet_plant.server(READER)) as url, Client(url, mode=mode) as client:
         assert "needs the scope grid:dispatch" in await refusal(client, "charge_battery", **WISH)
         assert "site='b' is not known" in await refusal(client, "check_telemetry", site="b")
         await answer(client, "get_grid_status")
@@ -72,7 +42,13 @@ def test_any_other_host_is_refused_with_its_name_and_the_fix(quiet_plant: SmallG
     with pytest.raises(ServeError, match=rf"host='{host}': serving beyond this machine .*use 127\.0\.0\.1"):
         http_app(quiet_plant.server(), host)
     with pytest.raises(ServeError, match=f"host='{host}'"):
-        http_server(http_app(quiet_plant.server(), HOST), host, 0)
+        http_server(quiet_plant.server(), host, 0)
+
+
+def test_behind_a_proxy_for_others_it_wants_tokens_too(quiet_plant: SmallGrid) -> None:
+    http_app(quiet_plant.server(), HOST, public_url="http://localhost:8765")
+    with pytest.raises(ServeError, match=r"host='grid\.example'"):
+        http_app(quiet_plant.server(), HOST, public_url="https://grid.example")
 
 
 def test_other_pages_are_served_beside_the_tools(quiet_plant: SmallGrid) -> None:
