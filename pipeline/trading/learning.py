@@ -1,10 +1,11 @@
 """Learn the value of stored energy from prices of the past.
 
-1. Two models, each on one half of the past, learn the marginal values that perfect foresight finds
-   (:mod:`grid.storage_foresight`); each values the half that it has not seen. Their scale is set by the
-   profit that trading on them makes there.
-2. What one more MWh really earned when trading so (:mod:`pipeline.trading.policy_values`) is what the final
-   model learns on all of the past. A quarter of its weight stays with the first two.
+1. Four models, each on three quarters of the past, learn the marginal values that perfect foresight finds
+   (:mod:`grid.storage_foresight`); each values the quarter that it has not seen. Their scale, and how much is
+   added for recent spikes, are set by the profit that trading on them makes there.
+2. What one more MWh really earned when trading so (:mod:`pipeline.trading.policy_values`) is what two final
+   models learn, each on its own draw of all of the past. Half of the weight stays with the first
+   four.
 """
 
 import math
@@ -20,14 +21,22 @@ from grid.storage_value import Array, StorageSteps, TradeLevels
 from pipeline.errors import TrainingError
 from pipeline.trading.market_table import Indices, MarketTable
 from pipeline.trading.policy_values import policy_values
-from pipeline.trading.value_model import NODES, Inputs, ValueModel, falling, predicted_price
+from pipeline.trading.value_model import NODES, Inputs, ValueModel, falling, predicted_price, spike_values
 
-ROWS: Final = 140_000
+FIRST_ROWS: Final = 40_000
+FINAL_ROWS: Final = 50_000
+"""Most that a model learns from: each draws its own rows of all."""
+FOLDS: Final = 4
+FINALS: Final = 2
 FEWEST_ROWS: Final = 2_000
 LOWEST, HIGHEST = -5.0, 30.0
 """Targets are cut to this, as multiples of the level."""
-SCALES: Final = (1.0, 1.05, 1.1)
-FIRST_WEIGHT: Final = 0.25
+RARE: Final = 10.0
+"""What targets have above this multiple of the level counts half: a few spikes must not rule the trees."""
+SCALES: Final = ((0.95, 0.95), (1.0, 1.0), (1.05, 1.05), (0.95, 1.1), (1.0, 1.1), (1.05, 1.15))
+"""Factors on the first models' values when empty and when full."""
+SPIKE_WEIGHTS: Final = (0.0, 0.3, 0.6)
+FIRST_WEIGHT: Final = 0.5
 EDGE: Final = 0.002
 """Empty and full are looked at this share of the capacity inside."""
 _SEED: Final = 7
@@ -40,7 +49,7 @@ class _Fit:
     depth: int = 7
 
 
-_FIRST, _FINAL, _PRICE = _Fit(120, 0.1), _Fit(200, 0.06), _Fit(150, 0.06)
+_FIRST, _FINAL, _PRICE = _Fit(100, 0.1), _Fit(160, 0.075), _Fit(150, 0.06)
 
 
 def learn(inputs: Inputs, until: int, *, clears: bool) -> ValueModel:
@@ -62,42 +71,54 @@ def learn(inputs: Inputs, until: int, *, clears: bool) -> ValueModel:
             f"price: {len(usable)} usable intervals before train_until, at least {FEWEST_ROWS} are needed;"
             " give a longer file or a later time"
         )
-    chosen = np.sort(np.random.default_rng(_SEED).permutation(usable)[:ROWS])
-    halves = past < until // 2
-    seen, price_model = (table.price[:until], None) if clears else _seen_prices(table, chosen, halves)
-    first, boosters = _first_values(inputs, chosen, halves, seen)
-    scale = _best_scale(table.price[:until], seen, first, inputs.steps)
-    levels = TradeLevels.of(scale * first, seen, inputs.steps)
-    earned = policy_values(table.price[:until], levels, scale * first, inputs.steps, table.per_hour)
-    final = _fit(inputs.rows(chosen, seen[chosen]), _relative(earned, table, chosen), _FINAL)
-    members = [(final, 1.0 - FIRST_WEIGHT), *((one, FIRST_WEIGHT * scale / 2) for one in boosters)]
-    return ValueModel(tuple(members), price_model)
+    fold = past * FOLDS // until
+    seen, price_model = (table.price[:until], None) if clears else _seen_prices(table, usable, fold)
+    first, boosters = _first_values(inputs, usable, fold, seen)
+    scales, spike_weight = _best_tuning(inputs, past, seen, first)
+    expected = scales * first + spike_weight * spike_values(table, past)
+    levels = TradeLevels.of(expected, seen, inputs.steps)
+    earned = policy_values(table.price[:until], levels, expected, inputs.steps, table.per_hour)
+    finals = [
+        _fit(inputs.rows(rows, seen[rows]), _relative(earned, table, rows), _FINAL, _SEED + part)
+        for part, rows in enumerate(_drawn(usable, FINAL_ROWS, part) for part in range(FINALS))
+    ]
+    members: list[tuple[xgboost.Booster, Array]] = [
+        *((one, np.full(NODES, (1.0 - FIRST_WEIGHT) / FINALS)) for one in finals),
+        *((one, FIRST_WEIGHT * scales / FOLDS) for one in boosters),
+    ]
+    return ValueModel(tuple(members), price_model, spike_weight)
 
 
-def _seen_prices(
-    table: MarketTable, chosen: Indices, early: npt.NDArray[np.bool_]
-) -> tuple[Array, xgboost.Booster]:
+def _drawn(usable: Indices, most: int, part: int) -> Indices:
+    return np.sort(np.random.default_rng(_SEED + part).permutation(usable)[:most])
+
+
+def _seen_prices(table: MarketTable, usable: Indices, fold: Indices) -> tuple[Array, xgboost.Booster]:
     """What was expected of each price by a model that did not learn from it, and the model of all."""
-    relative = np.clip(table.price[chosen] / table.level(chosen), LOWEST, HIGHEST)
-    seen = np.empty(len(early))
-    for half in (early, ~early):
-        other = ~half[chosen]
-        booster = _fit(table.signals[chosen[other]], relative[other], _PRICE)
-        seen[half] = predicted_price(booster, table, np.flatnonzero(half))
-    return seen, _fit(table.signals[chosen], relative, _PRICE)
+    seen = np.empty(len(fold))
+    for part in range(FOLDS):
+        at = np.flatnonzero(fold == part)
+        seen[at] = predicted_price(_price_model(table, usable[fold[usable] != part]), table, at)
+    return seen, _price_model(table, usable)
+
+
+def _price_model(table: MarketTable, usable: Indices) -> xgboost.Booster:
+    rows = _drawn(usable, FINAL_ROWS, 0)
+    relative = np.clip(table.price[rows] / table.level(rows), LOWEST, HIGHEST)
+    return _fit(table.signals[rows], relative, _PRICE)
 
 
 def _first_values(
-    inputs: Inputs, chosen: Indices, early: npt.NDArray[np.bool_], seen: Array
+    inputs: Inputs, usable: Indices, fold: Indices, seen: Array
 ) -> tuple[Array, list[xgboost.Booster]]:
-    """Values of each half by the model of the other half, and both models."""
+    """Values of each part of the past by the model of the others, and these models."""
     table = inputs.table
-    hindsight = _hindsight(table.price[: len(early)], inputs.steps)
-    values, boosters = np.empty((len(early), NODES)), []
-    for half in (early, ~early):
-        rows, at = chosen[~half[chosen]], np.flatnonzero(half)
+    hindsight = _hindsight(table.price[: len(fold)], inputs.steps)
+    values, boosters = np.empty((len(fold), NODES)), []
+    for part in range(FOLDS):
+        rows, at = _drawn(usable[fold[usable] != part], FIRST_ROWS, part), np.flatnonzero(fold == part)
         booster = _fit(inputs.rows(rows, seen[rows]), _relative(hindsight, table, rows), _FIRST)
-        values[half] = falling(booster.inplace_predict(inputs.rows(at, seen[at]))) * table.level(at)[:, None]
+        values[at] = falling(booster.inplace_predict(inputs.rows(at, seen[at]))) * table.level(at)[:, None]
         boosters.append(booster)
     return values, boosters
 
@@ -112,10 +133,17 @@ def _hindsight(price: Array, steps: StorageSteps) -> Array:
     return found[1:]
 
 
-def _best_scale(price: Array, seen: Array, values: Array, steps: StorageSteps) -> float:
-    """The factor on all values that would have earned most."""
-    profits = [_profit(price, TradeLevels.of(scale * values, seen, steps), steps) for scale in SCALES]
-    return SCALES[int(np.argmax(profits))]
+def _best_tuning(inputs: Inputs, past: Indices, seen: Array, values: Array) -> tuple[Array, float]:
+    """The factor on the values of each node and the weight of recent spikes that would have earned most."""
+    price, steps = inputs.table.price[past], inputs.steps
+    spikes = spike_values(inputs.table, past)
+
+    def earned(factors: Array, weight: float) -> float:
+        return _profit(price, TradeLevels.of(factors * values + weight * spikes, seen, steps), steps)
+
+    weight = max(SPIKE_WEIGHTS, key=lambda one: earned(np.ones(NODES), one))
+    choices = [np.linspace(empty, full, NODES) for empty, full in SCALES]
+    return max(choices, key=lambda one: earned(one, weight)), weight
 
 
 def _profit(price: Array, levels: TradeLevels, steps: StorageSteps) -> float:
@@ -139,10 +167,11 @@ def _profit(price: Array, levels: TradeLevels, steps: StorageSteps) -> float:
 
 
 def _relative(values: Array, table: MarketTable, at: Indices) -> Array:
-    return np.clip(values[at] / table.level(at)[:, None], LOWEST, HIGHEST)
+    relative = np.clip(values[at] / table.level(at)[:, None], LOWEST, HIGHEST)
+    return np.asarray(np.minimum(relative, (relative + RARE) / 2))
 
 
-def _fit(rows: npt.NDArray[np.float32], targets: Array, fit: _Fit) -> xgboost.Booster:
+def _fit(rows: npt.NDArray[np.float32], targets: Array, fit: _Fit, seed: int = _SEED) -> xgboost.Booster:
     settings = {
         "max_depth": fit.depth,
         "eta": fit.rate,
@@ -152,7 +181,7 @@ def _fit(rows: npt.NDArray[np.float32], targets: Array, fit: _Fit) -> xgboost.Bo
         "tree_method": "hist",
         "max_bin": 64,
         "nthread": 1,
-        "seed": _SEED,
+        "seed": seed,
         "multi_strategy": "multi_output_tree" if targets.ndim > 1 else "one_output_per_tree",
     }
     return xgboost.train(settings, xgboost.DMatrix(rows, targets), fit.trees)

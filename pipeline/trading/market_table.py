@@ -13,6 +13,7 @@ from grid.storage_value import Array
 from grid.units import SECONDS_PER_HOUR
 from pipeline.errors import BacktestError
 from pipeline.trading.hourly import AHEAD_H, Hourly, hourly
+from pipeline.trading.load_signals import load_signals
 from pipeline.trading.signals import signals
 
 Indices = npt.NDArray[np.intp]
@@ -44,7 +45,12 @@ class MarketTable:
 
     @classmethod
     def of(
-        cls, price: pd.Series, da_price: pd.Series | None, cadence_s: float, zone: ZoneInfo
+        cls,
+        price: pd.Series,
+        da_price: pd.Series | None,
+        cadence_s: float,
+        zone: ZoneInfo,
+        net_load: pd.Series | None = None,
     ) -> "MarketTable":
         """Lay prices on the grid of their cadence.
 
@@ -53,6 +59,7 @@ class MarketTable:
             da_price: day-ahead prices by start, each valid for its hour; None where there are none.
             cadence_s: seconds between intervals; must divide an hour.
             zone: of the local day.
+            net_load: mean of each interval, in any unit, by interval start; None where it is not known.
 
         Raises:
             BacktestError: if the cadence does not divide an hour, or a row is off the grid.
@@ -73,6 +80,8 @@ class MarketTable:
         per_hour = round(SECONDS_PER_HOUR / cadence_s)
         known = hourly(values, day_ahead, start, per_hour, zone)
         found = signals(values, start, per_hour, zone, known)
+        if net_load is not None:
+            found |= load_signals(net_load.reindex(index).to_numpy(dtype=np.float64), per_hour)
         matrix = np.stack([column.astype(np.float32) for column in found.values()], axis=1)
         return cls(index, values, per_hour, known, stated, tuple(found), matrix)
 

@@ -17,6 +17,11 @@ from pipeline.trading.hourly import Hourly
 WINDOWS_H: Final = (0.25, 0.5, 1.0, 3.0, 6.0, 24.0)
 LAGS: Final = (1, 2, 3, 6)
 AHEAD_SPANS_H: Final = (2, 4, 8, 12, 24)
+SPIKE: Final = 5.0
+"""A price above this multiple of the level is a spike."""
+SPIKES_H: Final = 12
+SPIKES: Final = "spikes_12h"
+"""Signal: mean of what prices of the last hours had above :data:`SPIKE`. Spikes come in clusters."""
 
 
 def signals(
@@ -37,6 +42,8 @@ def signals(
         mean = stray.rolling(window, min_periods=1).mean().shift(1).to_numpy()
         found[f"stray_mean_{span_h:g}h"] = mean / level
     found["stray_1"] = stray.shift(1).to_numpy() / level
+    above = pd.Series(price / level - SPIKE).clip(lower=0.0).shift(1)
+    found[SPIKES] = above.rolling(SPIKES_H * per_hour, min_periods=1).mean().to_numpy()
     found["profile_24h"] = _same_time(price, per_hour, level)
     found["level"] = level
     found["wear_level"] = 1.0 / level

@@ -5,8 +5,10 @@ Invariants:
     it, alone. With ``lagged`` even its power does.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from grid.storage_value import Array, StorageSteps, TradeLevels
 from grid.units import require_utc
 from pipeline.errors import BacktestError
 from pipeline.trading.learning import learn
-from pipeline.trading.market_table import MarketTable
+from pipeline.trading.market_table import Indices, MarketTable
 from pipeline.trading.value_model import Inputs, ValueModel
 from policies.storage_bid import ValueLadder
 from smartgrid.backtests.settlement import Settlement
@@ -25,6 +27,8 @@ from smartgrid.backtests.storage_references import threshold_levels, tuned_thres
 from smartgrid.backtests.storage_run import StorageRun, run_levels
 
 OURS, THRESHOLDS, YESTERDAY = "learned value", "fixed thresholds", "yesterday's prices"
+GROWTH: Final = 0.2
+"""Values are learnt anew each time what is known has grown by this share."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def backtest_arbitrage(
     train_until: datetime,
     settlement: Settlement = Settlement.BID,
 ) -> ArbitrageBacktest:
-    """Learn on what was known before T and trade from T on.
+    """Learn on what was known before T and trade from T on; learn again as the past grows.
 
     Args:
         table: the whole market.
@@ -78,21 +82,35 @@ def backtest_arbitrage(
         raise BacktestError(f"train_until: no rows from {start.isoformat()} on; choose an earlier time")
     steps = StorageSteps.of(battery, table.interval_s)
     inputs = Inputs.of(table, steps)
-    model = learn(inputs, until, clears=settlement is Settlement.BID)
-    return judge(inputs, model, until, settlement)
+    parts = [
+        our_levels(inputs, learn(inputs, first, clears=settlement is Settlement.BID), span, settlement)
+        for first, span in _spans(until, len(table.price))
+    ]
+    ours = TradeLevels(*(np.concatenate(one) for one in zip(*map(_both, parts), strict=True)))
+    return judge(inputs, ours, until, settlement)
 
 
-def judge(inputs: Inputs, model: ValueModel, until: int, settlement: Settlement) -> ArbitrageBacktest:
-    """Trade the intervals from ``until`` on with a model, and with the references."""
+def _both(levels: TradeLevels) -> tuple[Array, Array]:
+    return levels.charge_to, levels.discharge_to
+
+
+def _spans(until: int, end: int) -> Iterator[tuple[int, Indices]]:
+    """How many intervals are learnt from, and the intervals that are then traded."""
+    while until < end:
+        following = max(until + 1, round(until * (1.0 + GROWTH)))
+        yield until, np.arange(until, min(following, end))
+        until = following
+
+
+def judge(inputs: Inputs, ours: TradeLevels, until: int, settlement: Settlement) -> ArbitrageBacktest:
+    """Trade the intervals from ``until`` on by our levels, and by the references'."""
     table, steps = inputs.table, inputs.steps
     price, interval_s = table.price[until:], table.interval_s
     seen = table.price if settlement is Settlement.BID else table.last_price(np.arange(len(table.price)))
     pair = tuned_thresholds(table.price[:until], seen[:until], steps)
-    planned = TradeLevels.of(
-        yesterday_values(table.price, steps, table.per_hour)[until:], seen[until:], steps
-    )
+    planned = TradeLevels.of(yesterday_values(table.price, steps, table.per_hour, until), seen[until:], steps)
     levels = {
-        OURS: our_levels(inputs, model, until, settlement),
+        OURS: ours,
         THRESHOLDS: threshold_levels(seen[until:], *pair, steps),
         YESTERDAY: planned,
     }
@@ -108,9 +126,8 @@ def judge(inputs: Inputs, model: ValueModel, until: int, settlement: Settlement)
     )
 
 
-def our_levels(inputs: Inputs, model: ValueModel, until: int, settlement: Settlement) -> TradeLevels:
-    """Where the learnt values move the stored energy, from interval ``until`` on."""
-    at = np.arange(until, len(inputs.table.price))
+def our_levels(inputs: Inputs, model: ValueModel, at: Indices, settlement: Settlement) -> TradeLevels:
+    """Where the learnt values move the stored energy in the intervals ``at``."""
     if settlement is Settlement.BID:
         price: Array = inputs.table.price[at]
         ladder = ValueLadder(*model.ladder(inputs, at)).tamed()

@@ -14,7 +14,7 @@ from pipeline.trading.market_table import MarketTable
 from smartgrid.backtests.arbitrage import OURS, ArbitrageBacktest
 from smartgrid.report.summary import JsonDict
 
-PRICE, DA_PRICE = "price_usd_per_mwh", "da_price_usd_per_mwh"
+PRICE, DA_PRICE, NET_LOAD = "price_usd_per_mwh", "da_price_usd_per_mwh", "net_load_kw"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ def read_market(files: PriceFiles, zone: ZoneInfo) -> tuple[MarketTable, tuple[I
                 f" {found.series.currency}; convert one file"
             )
         day_ahead, reports = other.series.frame[DA_PRICE], (found.report, other.report)
-    return MarketTable.of(frame[PRICE], day_ahead, found.series.cadence_s, zone), reports
+    net_load = frame[NET_LOAD] if NET_LOAD in frame and frame[NET_LOAD].notna().any() else None
+    return MarketTable.of(frame[PRICE], day_ahead, found.series.cadence_s, zone, net_load), reports
 
 
 def file_rows(schedule: pd.DataFrame, table: MarketTable) -> pd.DataFrame:

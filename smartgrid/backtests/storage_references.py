@@ -42,19 +42,20 @@ def threshold_levels(seen: Array, low: float, high: float, steps: StorageSteps) 
     return TradeLevels(charge_to, np.where(seen > high, 0.0, steps.energy_kwh))
 
 
-def yesterday_values(price: Array, steps: StorageSteps, per_hour: int) -> Array:
+def yesterday_values(price: Array, steps: StorageSteps, per_hour: int, first: int = 0) -> Array:
     """Marginal values if the next 24 hours bring yesterday's prices again; planned anew every hour.
 
     Args:
         price: of every interval; the plan of an hour uses the day before it alone.
         steps: the battery's.
         per_hour: intervals an hour.
+        first: interval from which on plans are wanted.
 
     Returns:
-        after each interval, (intervals, nodes).
+        after each interval from ``first`` on, (intervals, nodes).
     """
     day = DAY_H * per_hour
-    starts = np.arange(0, len(price), per_hour)
+    starts = np.arange(first // per_hour * per_hour, len(price), per_hour)
     padded = np.concatenate((np.full(day, np.nan), price, np.full(per_hour, np.nan)))
     nodes = np.linspace(0.0, steps.energy_kwh, NODES)
     charge, discharge = Shift.of(nodes, steps.charge_kwh), Shift.of(nodes, -steps.discharge_kwh)
@@ -67,4 +68,4 @@ def yesterday_values(price: Array, steps: StorageSteps, per_hour: int) -> Array:
         ahead = padded[starts + back][:, None]
         moved = interval_values(values, steps.buying(ahead), steps.selling(ahead), charge, discharge)
         values = np.where(np.isnan(ahead), values, moved)
-    return found
+    return found[first:]

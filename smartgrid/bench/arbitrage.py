@@ -1,20 +1,26 @@
 """The trading table: one configuration over all recorded markets, judged after its training ends."""
 
+import multiprocessing
+import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from grid.assets import BatterySpec
+from grid.storage_value import StorageSteps
 from pipeline.trading.market_table import MarketTable
 from smartgrid.backtests.arbitrage import ArbitrageBacktest, backtest_arbitrage
 from smartgrid.backtests.arbitrage_files import PriceFiles, read_market
 from smartgrid.backtests.settlement import Settlement
+from smartgrid.backtests.storage_check import broken_rows
 
 POWER_KW: Final = 1000.0
-SIZES_KWH: Final = (4000.0, 1000.0)
+CASES: Final = ((Settlement.BID, 4000.0), (Settlement.BID, 1000.0), (Settlement.LAGGED, 4000.0))
 WEAR_PER_MWH: Final = 10.0
 _NYISO: Final = ("nyc", "longil", "north", "west")
 
@@ -44,12 +50,13 @@ class Market:
 
 @dataclass(frozen=True)
 class ArbitrageRow:
-    """One market, battery and settlement."""
+    """One market, battery and settlement; ``broken``: rows of the schedule that break a limit."""
 
     market: Market
     energy_kwh: float
     settlement: Settlement
     result: ArbitrageBacktest
+    broken: int
 
 
 MARKETS: Final = (
@@ -79,25 +86,33 @@ MARKETS: Final = (
 )
 
 
-def bench_arbitrage(
-    data: Path, markets: tuple[Market, ...] = MARKETS, settlements: tuple[Settlement, ...] = tuple(Settlement)
-) -> Iterator[ArbitrageRow]:
-    """Every market, battery and settlement in turn, each as soon as it is there.
+def bench_arbitrage(data: Path, markets: tuple[Market, ...] = MARKETS) -> Iterator[ArbitrageRow]:
+    """Every market, settlement and battery; as many markets at once as there are processors.
 
     Args:
         data: folder of the recorded files.
         markets: which.
-        settlements: which.
     """
-    for market in markets:
-        table = _table(data, market)
-        for settlement in settlements:
-            for energy_kwh in SIZES_KWH:
-                battery = BatterySpec(POWER_KW, energy_kwh, wear_usd_per_mwh=WEAR_PER_MWH)
-                result = backtest_arbitrage(
-                    table, battery, train_until=market.train_until, settlement=settlement
-                )
-                yield ArbitrageRow(market, energy_kwh, settlement, result)
+    if len(markets) == 1:
+        yield from _rows(data, markets[0])
+        return
+    with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn")) as pool:
+        for rows in pool.map(_all_rows, repeat(data), markets):
+            yield from rows
+
+
+def _all_rows(data: Path, market: Market) -> list[ArbitrageRow]:
+    return list(_rows(data, market))
+
+
+def _rows(data: Path, market: Market) -> Iterator[ArbitrageRow]:
+    table = _table(data, market)
+    for settlement, energy_kwh in CASES:
+        battery = BatterySpec(POWER_KW, energy_kwh, wear_usd_per_mwh=WEAR_PER_MWH)
+        result = backtest_arbitrage(table, battery, train_until=market.train_until, settlement=settlement)
+        steps = StorageSteps.of(battery, table.interval_s)
+        broken = broken_rows(result.schedule, steps, table.interval_s)
+        yield ArbitrageRow(market, energy_kwh, settlement, result, broken)
 
 
 def _table(data: Path, market: Market) -> MarketTable:

@@ -49,6 +49,7 @@ def _document(row: "ArbitrageRow") -> dict[str, object]:
         "market": row.market.name,
         "energy_kwh": row.energy_kwh,
         "settlement": row.settlement,
+        "broken_rows": row.broken,
         **figures(row.result),
     }
 
@@ -58,16 +59,20 @@ def _table(rows: "list[ArbitrageRow]") -> Table:
 
     names = (OURS, THRESHOLDS, YESTERDAY)
     table = Table(title="Share of perfect foresight's profit after training", title_justify="left")
-    for name in ("market", "settlement", "kWh", *names, "cycles"):
+    for name in ("market", "settlement", "kWh", *names, "cycles", "broken"):
         table.add_column(name, justify="left" if name in ("market", "settlement") else "right")
     for row in rows:
         captures = (f"{row.result.capture(name):.3f}" for name in names)
         cycles = f"{row.result.runs[OURS].cycles:.0f}"
-        table.add_row(row.market.name, row.settlement, f"{row.energy_kwh:.0f}", *captures, cycles)
+        table.add_row(
+            row.market.name, row.settlement, f"{row.energy_kwh:.0f}", *captures, cycles, str(row.broken)
+        )
     groups = dict.fromkeys((row.market.group, row.settlement, row.energy_kwh) for row in rows)
     for key in groups:
         of = [row for row in rows if (row.market.group, row.settlement, row.energy_kwh) == key]
         if len(of) > 1:
             means = (f"{sum(row.result.capture(name) for row in of) / len(of):.3f}" for name in names)
-            table.add_row(f"{key[0]}, mean of {len(of)}", key[1], f"{key[2]:.0f}", *means, "", style="bold")
+            table.add_row(
+                f"{key[0]}, mean of {len(of)}", key[1], f"{key[2]:.0f}", *means, "", "", style="bold"
+            )
     return table

@@ -28,14 +28,41 @@ def prices(days: int, start: str = "2024-02-20T00:00Z") -> tuple[pd.Series, pd.S
 
 def test_signals_do_not_change_when_the_future_is_cut_or_made_up() -> None:
     price, day_ahead = prices(40)
-    whole = Inputs.of(MarketTable.of(price, day_ahead, QUARTER_S, ZONE), STEPS)
+    net_load = 100.0 * price.rolling(3, min_periods=1).mean()
+    whole = Inputs.of(MarketTable.of(price, day_ahead, QUARTER_S, ZONE, net_load), STEPS)
     cut = 30 * 96 + 37
-    wrong = price.copy()
-    wrong.iloc[cut:] = 5000.0
-    for other in (price.iloc[: cut + 1], wrong):
-        table = MarketTable.of(other, day_ahead.iloc[: cut // 4 + 40], QUARTER_S, ZONE)
+    wrong, wrong_load = price.copy(), net_load.copy()
+    wrong.iloc[cut:] = wrong_load.iloc[cut:] = 5000.0
+    for other, load in ((price.iloc[: cut + 1], net_load.iloc[: cut + 1]), (wrong, wrong_load)):
+        table = MarketTable.of(other, day_ahead.iloc[: cut // 4 + 40], QUARTER_S, ZONE, load)
         at, supposed = np.arange(cut + 1), np.full(cut + 1, 33.0)
         np.testing.assert_array_equal(Inputs.of(table, STEPS).rows(at, supposed), whole.rows(at, supposed))
+
+
+def test_net_load_is_told_as_position_change_and_usual_course() -> None:
+    price, _ = prices(40)
+    hours = np.arange(len(price)) / 4
+    day = pd.Series(100.0 + 10.0 * np.sin(2 * np.pi * hours / 24), price.index)
+    table = MarketTable.of(price, None, QUARTER_S, ZONE, day)
+    at = np.arange(35 * 96, 36 * 96)
+    past = day.to_numpy()[at - 1]
+    np.testing.assert_allclose(table.signal("load_change_24h", at), 0.0, atol=1e-6)
+    np.testing.assert_allclose(table.signal("load_of_top", at), past / 110.0, rtol=1e-3)
+    np.testing.assert_allclose(table.signal("load_unusual", at), 0.0, atol=1e-6)
+    hour = day.rolling(4).mean().to_numpy()
+    expected = (hour[at + 23] - hour[at - 1]) / 100.0
+    np.testing.assert_allclose(table.signal("load_course_6h", at), expected, atol=1e-3)
+    np.testing.assert_allclose(table.signal("load_peak_24h", at), 1.0, atol=0.005)
+    np.testing.assert_allclose(table.signal("load_trough_24h", at), 90.0 / 110.0, atol=0.005)
+
+
+def test_spikes_of_the_last_hours_are_remembered_and_then_forgotten() -> None:
+    price, _ = prices(40)
+    price.iloc[:] = 40.0
+    price.iloc[2000] = 40.0 * 53
+    table = MarketTable.of(price, None, QUARTER_S, ZONE)
+    found = table.signal("spikes_12h", np.array([2000, 2001, 2048, 2049]))
+    np.testing.assert_allclose(found, [0.0, 1.0, 1.0, 0.0], atol=1e-6)
 
 
 def test_day_ahead_prices_count_from_noon_of_the_day_before_also_when_clocks_change() -> None:

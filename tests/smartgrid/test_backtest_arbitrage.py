@@ -19,7 +19,14 @@ from pipeline.errors import TrainingError
 from pipeline.trading import learning
 from pipeline.trading.market_table import MarketTable
 from pipeline.trading.value_model import Inputs
-from smartgrid.backtests.arbitrage import OURS, THRESHOLDS, YESTERDAY, backtest_arbitrage, judge
+from smartgrid.backtests.arbitrage import (
+    GROWTH,
+    OURS,
+    THRESHOLDS,
+    YESTERDAY,
+    backtest_arbitrage,
+    our_levels,
+)
 from smartgrid.backtests.arbitrage_files import PriceFiles, read_market
 from smartgrid.backtests.settlement import Settlement
 from smartgrid.cli.backtest_arbitrage import arbitrage
@@ -45,7 +52,9 @@ def frame() -> pd.DataFrame:
     price[random.integers(0, len(index), 60)] += 150.0
     price[random.integers(0, len(index), 30)] = np.nan
     price[-200] = np.nan
-    return pd.DataFrame({"zone_usd_per_mwh": price, "ahead_usd_per_mwh": day + weather}, index)
+    demand = 4000.0 + 40.0 * (day + weather)
+    columns = {"zone_usd_per_mwh": price, "ahead_usd_per_mwh": day + weather, "demand_mw": demand}
+    return pd.DataFrame(columns, index)
 
 
 @pytest.fixture
@@ -56,7 +65,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def table_of(rows: pd.DataFrame) -> MarketTable:
-    return MarketTable.of(rows["zone_usd_per_mwh"], frame()["ahead_usd_per_mwh"], 1800.0, ZoneInfo("UTC"))
+    price, net_load = rows["zone_usd_per_mwh"], rows["demand_mw"]
+    return MarketTable.of(price, frame()["ahead_usd_per_mwh"], 1800.0, ZoneInfo("UTC"), net_load)
 
 
 @pytest.fixture
@@ -101,10 +111,12 @@ def test_the_schedule_keeps_power_energy_and_balance_and_never_trades_without_a_
 @pytest.mark.parametrize("settlement", list(Settlement))
 def test_no_decision_changes_when_the_future_is_cut_or_made_up(settlement: Settlement) -> None:
     rows = frame()
-    cut = 52 * 48 + 11
+    cut = 56 * 48 + 11  # after values were learnt anew
+    assert cut > (44 * 48) * (1 + GROWTH)
     whole = backtest_arbitrage(table_of(rows), BATTERY, train_until=UNTIL, settlement=settlement).schedule
     wrong = rows.copy()
     wrong.iloc[cut + 1 :, 0] = np.where(np.arange(len(rows) - cut - 1) % 2, -500.0, 3000.0)
+    wrong.iloc[cut:, 2] = 99_000.0
     for other in (rows.iloc[: cut + 1], wrong):
         again = backtest_arbitrage(table_of(other), BATTERY, train_until=UNTIL, settlement=settlement)
         until = again.schedule["ts_utc"] <= rows.index[cut]
@@ -118,12 +130,13 @@ def test_a_lagged_power_does_not_depend_on_its_own_price() -> None:
     steps = StorageSteps.of(BATTERY, table.interval_s)
     until = int(table.index.searchsorted(pd.Timestamp(UNTIL)))
     model = learning.learn(Inputs.of(table, steps), until, clears=False)
-    powers = []
+    moved = []
     for price in (-300.0, 3000.0):
         rows.iloc[at, 0] = price
         again = Inputs.of(table_of(rows), steps)
-        powers.append(judge(again, model, until, Settlement.LAGGED).schedule["power_kw"].iloc[at - until])
-    assert powers[0] == powers[1]
+        levels = our_levels(again, model, np.array([at]), Settlement.LAGGED)
+        moved.append(levels.after(np.array([2000.0]), steps)[0] - 2000.0)
+    assert moved[0] == moved[1]
 
 
 def test_a_bid_clears_at_its_own_price() -> None:
@@ -133,12 +146,13 @@ def test_a_bid_clears_at_its_own_price() -> None:
     steps = StorageSteps.of(BATTERY, table.interval_s)
     until = int(table.index.searchsorted(pd.Timestamp(UNTIL)))
     model = learning.learn(Inputs.of(table, steps), until, clears=True)
-    powers = []
+    moved = []
     for price in (-300.0, 3000.0):
         rows.iloc[at, 0] = price
         again = Inputs.of(table_of(rows), steps)
-        powers.append(judge(again, model, until, Settlement.BID).schedule["power_kw"].iloc[at - until])
-    assert powers[0] < powers[1]
+        levels = our_levels(again, model, np.array([at]), Settlement.BID)
+        moved.append(levels.after(np.array([2000.0]), steps)[0] - 2000.0)
+    assert moved[0] > 0 > moved[1]
 
 
 def test_the_learnt_value_beats_both_references_on_a_plain_market(
@@ -167,6 +181,15 @@ def test_day_ahead_prices_may_come_from_another_file(file: Path, tmp_path: Path)
     table, reports = read_market(files, ZoneInfo("UTC"))
     assert [report.path for report in reports] == [str(file), str(other)]
     np.testing.assert_allclose(table.known.path[:24, 0], hourly.to_numpy()[:24])
+
+
+def test_net_load_of_the_file_is_learnt_from(file: Path) -> None:
+    files = PriceFiles(file, "zone_usd_per_mwh", "ahead_usd_per_mwh")
+    table, _ = read_market(files, ZoneInfo("UTC"))
+    demand = frame()["demand_mw"].to_numpy()
+    for at in (1500, 2500):
+        top = demand[at - 28 * 48 : at].max()
+        assert table.signal("load_of_top", np.array([at]))[0] == pytest.approx(demand[at - 1] / top, rel=1e-5)
 
 
 def test_too_short_a_past_is_named() -> None:
