@@ -8,6 +8,7 @@ current folder first and then reads from it never sees two versions mixed.
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -91,13 +92,12 @@ class ModelVersions:
         name = f"{stamp}-{content_hash[:12]}"
         partial = self.folder(name + _PARTIAL)
         partial.mkdir(parents=True)
-        try:
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, partial, ignore_errors=True)
             write(partial)
             _sync(partial)
             partial.rename(self.folder(name))
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+            undo.pop_all()
         _sync(partial.parent)
         self._point((*history, name))
         self._prune()
