@@ -27,6 +27,7 @@ from pipeline.engine import StreamEngine
 from pipeline.errors import StoreError
 from smartgrid.area import Workplace
 from smartgrid.joined import area_of
+from smartgrid.judging import judged
 from smartgrid.market_feed import MarketFeed
 from smartgrid.model_home import load_or_train
 from smartgrid.observability import StreamMetrics
@@ -34,6 +35,7 @@ from smartgrid.outbox import Outbox
 from smartgrid.plant_owner import PlantOwner
 from smartgrid.plant_stream import STREAM_GROUP, plant_stream
 from smartgrid.process_lease import take
+from smartgrid.regulation import RegulationLibrary
 from smartgrid.series_store import owner_store, stream_store
 from smartgrid.settings import Settings
 from smartgrid.simulated_area import SimulatedArea, local_date, midnight
@@ -121,7 +123,12 @@ class EmbeddedPlant:
         begin, now = _span(ledger, self._wall.now())
         self._clock = SimulatedClock(begin)
         self.workplace = Workplace(
-            area, ledger=ledger, reader=reader, clock=self._clock, tools=discover_tools().tools
+            area,
+            ledger=ledger,
+            reader=judged(reader, learnt.detector),
+            clock=self._clock,
+            tools=discover_tools().tools,
+            knowledge=RegulationLibrary(settings.state),
         )
         self._plant = self._make_plant(begin)
         watch = StreamWatch(self.metrics, partial(store_problem, settings))

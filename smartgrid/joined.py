@@ -6,18 +6,24 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from dispatch.plant_clock import LedgerClock, plant_clock_of
-from pipeline.model import ForecastModel
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.forecasting.explain import ModelExplainer
+from pipeline.forecasting.stream_forecaster import load_stream_model
+from pipeline.forecasting.versions import current_folder
 from pipeline.outlook import Outlook
+from pipeline.stream_model import StreamModel
 from policies.limits import Scale, load_limits
 from smartgrid.area import Area, Workplace
+from smartgrid.judging import judged
 from smartgrid.ledger_access import open_ledger
+from smartgrid.regulation import RegulationLibrary
 from smartgrid.series_store import series_reader
 from smartgrid.settings import Settings
 from tools.intervals import interval_start
 from tools.registry import discover_tools
 
 
-def area_of(settings: Settings, model: ForecastModel, outlook: Outlook) -> Area:
+def area_of(settings: Settings, model: StreamModel, outlook: Outlook) -> Area:
     """The area at the scale of the model that it runs with.
 
     Raises:
@@ -26,7 +32,7 @@ def area_of(settings: Settings, model: ForecastModel, outlook: Outlook) -> Area:
     metadata = model.metadata
     scale = Scale(metadata.p99_net_load_kw, metadata.ramp_limit_kw, metadata.cadence_s)
     limits = load_limits(settings.limits).resolve(scale)
-    return Area(limits, metadata.site_tz, settings.currency, outlook)
+    return Area(limits, metadata.site_tz, settings.currency, outlook, ModelExplainer(settings.model_dir))
 
 
 def load_area(settings: Settings) -> Area:
@@ -36,8 +42,8 @@ def load_area(settings: Settings) -> Area:
         ModelError: if there is no model, or it does not fit this program.
         LimitsError: if the limits file cannot be used.
     """
-    model, outlook = ForecastModel.load(settings.model_dir), Outlook.load(settings.model_dir)
-    return area_of(settings, model, outlook)
+    folder = current_folder(settings.model_dir)
+    return area_of(settings, load_stream_model(folder), Outlook.load(folder))
 
 
 @contextmanager
@@ -53,7 +59,14 @@ def join(settings: Settings) -> Iterator[Workplace]:
         clock.now()  # an error where no plant has ticked yet
         area = load_area(settings)
         with series_reader(settings) as reader:
-            yield Workplace(area, ledger=ledger, reader=reader, clock=clock, tools=discover_tools().tools)
+            yield Workplace(
+                area,
+                ledger=ledger,
+                reader=judged(reader, FittedDetector.load(current_folder(settings.model_dir))),
+                clock=clock,
+                tools=discover_tools().tools,
+                knowledge=RegulationLibrary(settings.state),
+            )
 
 
 def plant_interval_start(workplace: Workplace) -> datetime | None:

@@ -18,12 +18,15 @@ from smartgrid.cli.demo import demo
 from smartgrid.cli.dlq import app as dlq_app
 from smartgrid.cli.doctor import doctor
 from smartgrid.cli.halt import halt, resume
+from smartgrid.cli.knowledge import app as knowledge_app
 from smartgrid.cli.mcp import mcp
 from smartgrid.cli.output import fail, leaves, user_errors
+from smartgrid.cli.plant import plant
 from smartgrid.cli.produce import produce
 from smartgrid.cli.store import app as store_app
 from smartgrid.cli.stream import stream
 from smartgrid.cli.supervise import supervise
+from smartgrid.cli.token import app as token_app
 from smartgrid.cli.topics import app as topics_app
 from smartgrid.cli.train import train
 from smartgrid.cli.up import up
@@ -34,13 +37,15 @@ app = typer.Typer(
     add_completion=False,
     help="Watch a grid area, forecast its net load, keep it stable and trade its battery, behind guardrails.",
 )
-for _command in (demo, up, mcp, supervise, train, produce, stream, attack, doctor, halt, resume):
+for _command in (demo, up, mcp, supervise, train, plant, produce, stream, attack, doctor, halt, resume):
     app.command(_command.__name__)(_command)
 app.add_typer(approvals_app, name="approvals")
 app.add_typer(audit_app, name="audit")
 app.add_typer(backtest_app, name="backtest")
 app.add_typer(bench_app, name="bench")
+app.add_typer(knowledge_app, name="knowledge")
 app.add_typer(store_app, name="store")
+app.add_typer(token_app, name="token")
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
 

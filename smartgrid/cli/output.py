@@ -21,6 +21,7 @@ def user_errors() -> tuple[type[Exception], ...]:
     from grid.errors import GridError
     from grid.units import UnitsError
     from grid_supervisor.errors import SupervisorError
+    from knowledge.errors import KnowledgeError
     from mcp_server.errors import ServeError
     from pipeline.errors import PipelineError
     from policies.errors import PolicyError
@@ -35,6 +36,7 @@ def user_errors() -> tuple[type[Exception], ...]:
         DispatchError,
         SupervisorError,
         ServeError,
+        KnowledgeError,
     )
 
 

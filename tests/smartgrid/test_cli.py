@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.forecasting.versions import current_folder
 from smartgrid.cli import main
 from smartgrid.day.scenario import read_replay
 
@@ -215,7 +216,7 @@ def test_train_saves_a_model_and_prints_the_importance_of_each_family(
     assert set(document["importance"]) == {"lags", "rolling", "gradient", "penetration", "hour", "level"}
     assert sum(document["importance"].values()) == pytest.approx(1.0)
     assert document["metadata"]["cadence_s"] == 900.0
-    assert (tmp_path / "model" / "model.json").is_file()
+    assert (current_folder(tmp_path / "model") / "model.json").is_file()
     code, out, _ = run("train", recording, "--out", "model")
     assert code == 0
     assert "penetration" in out
