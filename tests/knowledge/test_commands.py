@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from knowledge.digest import pdf_paths
 from smartgrid.cli import app
 
 
@@ -73,9 +72,8 @@ def test_the_list_says_what_there_is_and_whose_the_vectors_are(
     run: Callable[..., Result], filled: Path
 ) -> None:
     listed = answer(run("list", "--json"))
-    own, *digest = listed["documents"]
+    (own,) = listed["documents"]  # what was ingested first stands alone
     assert (own["document"], own["cited_as"], own["pages"]) == ("BAL-777-2.pdf", "BAL-777-2", 2)
-    assert {one["document"] for one in digest} == {path.name for path in pdf_paths()}
     assert "corpus" in listed["vectors"]
     assert "smartgrid knowledge model --fetch" in run("list").stdout
 
