@@ -99,6 +99,10 @@ def publish(writer: KafkaWriter, newest: datetime) -> None:
     writer.flush()
 
 
+def lags_of(seen: dict[tuple[str, str], float]) -> dict[str, float]:
+    return {partition: value for (name, partition), value in seen.items() if name == "lag_records"}
+
+
 def test_a_stream_shows_what_it_did_how_far_behind_it_is_and_that_it_is_ready(
     kafka: KafkaConnection, writer: KafkaWriter, topics: str, model_dir: Path, tmp_path: Path
 ) -> None:
@@ -111,6 +115,11 @@ def test_a_stream_shows_what_it_did_how_far_behind_it_is_and_that_it_is_ready(
             lambda: stream.metrics().get(("events_total", "dead_letters"), 0) == BAD,
             lambda: None,
             "the dead letters in the metrics",
+        )
+        until(  # a partition's end is known once the broker has answered for it
+            lambda: len(lags_of(stream.metrics())) == 4,
+            lambda: None,
+            "the lag of every partition",
         )
         ready = fetch(f"{stream.address}/readyz")
         seen = stream.metrics()
@@ -125,8 +134,7 @@ def test_a_stream_shows_what_it_did_how_far_behind_it_is_and_that_it_is_ready(
     ages = [value for (name, _), value in seen.items() if name == "event_age_seconds"]
     assert ages == [pytest.approx(age_s, abs=60)]
     assert 0 <= seen["forecast_age_seconds", ""] < 60
-    lags = {partition: value for (name, partition), value in seen.items() if name == "lag_records"}
-    assert lags == dict.fromkeys("0123", 0.0)
+    assert lags_of(seen) == dict.fromkeys("0123", 0.0)
 
     assert out == ""
     assert stream.logged[-1]["message"].startswith(f"{GOOD + 1 + BAD} records: {GOOD} forecasts")
