@@ -30,6 +30,7 @@ class Worker:
         # The store is the embedded one, whatever services the environment names.
         variables = {key: value for key, value in os.environ.items() if not key.startswith("SMARTGRID_")}
         with self.log.open("ab") as log:
+            self._begin = log.tell()
             self.process = subprocess.Popen(
                 [*command, "--state", str(state)],
                 cwd=repository,
@@ -50,7 +51,9 @@ class Worker:
         self.process.wait()
 
     def stop(self) -> None:
-        """SIGTERM: it leaves the group in order."""
+        """SIGTERM, once it listens to that: it leaves the group in order."""
+        while b"stop with Ctrl-C" not in self.log.read_bytes()[self._begin :]:
+            self.works_on(LOOK_S)
         self.process.terminate()
         code = self.process.wait(60)
         assert code == 0, f"a worker that was told to stop ended with code {code}:\n{self._said()}"
