@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from knowledge.pdf_lines import Line
 
@@ -45,11 +44,6 @@ def vocabulary(pages: Sequence[Page]) -> Counter[str]:
         for line in page
         for word in re.findall(r"[a-z]+(?:-[a-z]+)*", line.text.lower())
     )
-
-
-def without_leader(line: Line) -> Line:
-    """The line without the dots and the number that lead to a page."""
-    return replace(line, text=LEADER.sub("", line.text).strip())
 
 
 def _append(text: str, more: str, words: Counter[str]) -> str:

@@ -21,10 +21,10 @@ from pipeline.features import LAGS, WINDOWS_S, SiteEvents, feature_rows
 from pipeline.forecast import Forecast
 from pipeline.forecasting.drift_report import unmarked
 from pipeline.forecasting.drivers import UNEXPLAINED, Driver
-from pipeline.forecasting.memory import DAYS, SlotGrid, SlotSeries
+from pipeline.forecasting.memory import DAYS
 from pipeline.forecasting.model import AVERAGE
 from pipeline.forecasting.observations import Observations
-from pipeline.forecasting.rows import NET, forecast_rows
+from pipeline.forecasting.rows import forecast_rows, memories_of
 from pipeline.forecasting.saved import TrainedForecast, is_trained_forecast
 from pipeline.forecasting.stream_forecaster import COLD_FOLDER, KNOWN_BY, load_stream_model
 from pipeline.forecasting.versions import ModelVersions, current_folder
@@ -143,9 +143,7 @@ def _seasonal(model: TrainedForecast, reader: SeriesReader, forecast: Forecast) 
         _channel(pulses, "net_load_kw"),
         {name: _channel(pulses, f"{name}_kw") for name in layout.components},
     )
-    grid = SlotGrid.of_cadence(layout.cadence_s)
-    channels = {NET: seen.net_load_kw, **seen.components_kw}
-    memories = {name: SlotSeries(seen.ts_us, kw, grid) for name, kw in channels.items()}
+    memories = memories_of(seen, layout.cadence_s)
     rows = forecast_rows(seen, memories, np.array([len(seen) - 1]), layout)
     if np.isnan(rows[0, layout.names.index(KNOWN_BY)]):
         return None

@@ -19,7 +19,7 @@ from pipeline.arrays import Floats, Indices, Micros
 from pipeline.errors import FeatureError
 from pipeline.features import nearest, values_at
 from pipeline.fixed_point import QUANTA_PER_KW, to_quanta
-from pipeline.forecasting.memory import DAY_US, DAYS, SlotGrid, Slots
+from pipeline.forecasting.memory import DAY_US, DAYS, SlotGrid, Slots, SlotSeries
 from pipeline.forecasting.observations import Observations
 from pipeline.forecasting.seasonal import (
     MINUTE_US,
@@ -94,6 +94,13 @@ class RowLayout:
     def names(self) -> tuple[str, ...]:
         """A row's columns. Names that end in ``_kw`` are powers."""
         return tuple(self.families)
+
+
+def memories_of(seen: Observations, cadence_s: float) -> Memories:
+    """Seasonal memories of a whole series: of its net load, and of the components that it has."""
+    grid = SlotGrid.of_cadence(cadence_s)
+    channels = {NET: seen.net_load_kw, **seen.components_kw}
+    return {name: SlotSeries(seen.ts_us, kw, grid) for name, kw in channels.items()}
 
 
 def forecast_rows(seen: Observations, memories: Memories, at: Indices, layout: RowLayout) -> Floats:

@@ -10,16 +10,15 @@ from grid.series import BaseSeries
 from pipeline.arrays import Floats
 from pipeline.errors import TrainingError
 from pipeline.forecasting.bands import BandState
-from pipeline.forecasting.memory import DAY_US, SlotGrid, SlotSeries
+from pipeline.forecasting.memory import DAY_US
 from pipeline.forecasting.model import Forecaster
 from pipeline.forecasting.observations import Observations, changes_ahead, observations_of
-from pipeline.forecasting.rows import NET, RowLayout, forecast_rows
+from pipeline.forecasting.rows import RowLayout, forecast_rows, memories_of
 from pipeline.forecasting.saved import ForecastMetadata, HorizonMetadata, TrainedForecast
 from pipeline.forecasting.walk_forward import QUANTILES, Prepared, Walk, held_out_walk, row_stride
 from pipeline.timestamps import from_micros
 from pipeline.training import series_scales
 
-HORIZONS_S: Final = (300.0, 900.0, 1800.0, 3600.0)
 MAIN_HORIZON_S: Final = 1800.0
 
 
@@ -111,13 +110,12 @@ def _thin_rows(series: BaseSeries, *, site_tz: str, horizon_s: float) -> Prepare
     """As :func:`pipeline.forecasting.walk_forward.prepare`, training rows only: at 5 s a twelfth."""
     seen = observations_of(series)
     layout = RowLayout(series.cadence_s, horizon_s, site_tz, tuple(seen.components_kw))
-    grid = SlotGrid.of_cadence(series.cadence_s)
-    channels = {NET: seen.net_load_kw, **seen.components_kw}
-    memories = {name: SlotSeries(seen.ts_us, kw, grid) for name, kw in channels.items()}
     at = np.arange(0, len(seen), row_stride(series.cadence_s))
     ahead_kw = changes_ahead(seen, seen.ts_us[at], horizon_us=layout.horizon_us, cadence_us=layout.cadence_us)
     thin = Observations(seen.ts_us[at], seen.net_load_kw[at], {})
-    return Prepared(layout, thin, forecast_rows(seen, memories, at, layout), ahead_kw)
+    return Prepared(
+        layout, thin, forecast_rows(seen, memories_of(seen, series.cadence_s), at, layout), ahead_kw
+    )
 
 
 def _metrics(prepared: Prepared, walk: Walk) -> dict[str, float]:

@@ -14,10 +14,10 @@ from grid.units import require_utc
 from pipeline.arrays import Floats, Indices, Micros
 from pipeline.errors import BacktestError, TrainingError
 from pipeline.forecasting.bands import RollingBands, day_of
-from pipeline.forecasting.memory import DAY_US, SlotGrid, SlotSeries
+from pipeline.forecasting.memory import DAY_US
 from pipeline.forecasting.model import FEWEST_ROWS, Forecaster, fit_forecaster
 from pipeline.forecasting.observations import Observations, changes_ahead, observations_of
-from pipeline.forecasting.rows import NET, RowLayout, forecast_rows
+from pipeline.forecasting.rows import RowLayout, forecast_rows, memories_of
 from pipeline.timestamps import MICROS_PER_SECOND, to_micros
 
 QUANTILES: Final = (0.1, 0.5, 0.9)
@@ -104,10 +104,7 @@ def prepare(series: BaseSeries, *, site_tz: str, horizon_s: float) -> Prepared:
     """
     seen = observations_of(series)
     layout = RowLayout(series.cadence_s, horizon_s, site_tz, tuple(seen.components_kw))
-    grid = SlotGrid.of_cadence(series.cadence_s)
-    channels = {NET: seen.net_load_kw, **seen.components_kw}
-    memories = {name: SlotSeries(seen.ts_us, kw, grid) for name, kw in channels.items()}
-    rows = forecast_rows(seen, memories, np.arange(len(seen)), layout)
+    rows = forecast_rows(seen, memories_of(seen, series.cadence_s), np.arange(len(seen)), layout)
     change_kw = changes_ahead(seen, seen.ts_us, horizon_us=layout.horizon_us, cadence_us=layout.cadence_us)
     return Prepared(layout, seen, rows, change_kw, stride=row_stride(series.cadence_s))
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from grid.series import BaseSeries
 from pipeline.arrays import Floats
 from pipeline.engine import BATCH_RECORDS
-from pipeline.forecasting.memory import SlotGrid, SlotSeries
 from pipeline.forecasting.observations import observations_of
-from pipeline.forecasting.rows import NET, forecast_rows
+from pipeline.forecasting.rows import forecast_rows, memories_of
 from pipeline.forecasting.stream_forecaster import StreamForecaster, load_stream_model
 from pipeline.forecasting.training import train_forecast
 from pipeline.model import ForecastModel
@@ -102,9 +101,10 @@ def _trained(forecaster: bool) -> StreamModel:
 def _forecaster_inputs(model: StreamForecaster) -> NDArray[np.float32]:
     forecaster = model.trained.forecasters[model.metadata.horizon_s]
     seen = observations_of(_one_piece(_FORECASTER_DAYS))
-    memory = SlotSeries(seen.ts_us, seen.net_load_kw, SlotGrid.of_cadence(CADENCE_S))
     last_day = np.arange(len(seen) - round(86_400 / CADENCE_S), len(seen))
-    return forecaster.tree_inputs(forecast_rows(seen, {NET: memory}, last_day, forecaster.layout))
+    return forecaster.tree_inputs(
+        forecast_rows(seen, memories_of(seen, CADENCE_S), last_day, forecaster.layout)
+    )
 
 
 def _one_piece(days: int) -> BaseSeries:

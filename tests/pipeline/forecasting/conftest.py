@@ -1,14 +1,26 @@
 """Made-up series whose net load has a daily course, weather and, where asked, components."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from grid.series import BaseSeries
+from pipeline.forecasting import model
 
 SeriesMaker = Callable[..., BaseSeries]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees() -> Iterator[None]:
+    """A tenth of the trees: what is tested here does not depend on how many there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RESIDUAL_TREES", "DIRECT_TREES", "SPREAD_TREES"):
+            settings = getattr(model, name)
+            patch.setattr(model, name, replace(settings, rounds=settings.rounds // 10))
+        yield
 
 
 @pytest.fixture(scope="session")

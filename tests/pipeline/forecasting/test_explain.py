@@ -13,7 +13,6 @@ from grid.telemetry import Telemetry
 from pipeline.errors import ModelError
 from pipeline.features import events_of, feature_rows
 from pipeline.forecast import Forecast
-from pipeline.forecasting import model as forecaster_model
 from pipeline.forecasting.drivers import Explainer
 from pipeline.forecasting.explain import ModelExplainer
 from pipeline.forecasting.stream_forecaster import StreamForecaster
@@ -36,12 +35,8 @@ def series(make_series: SeriesMaker) -> BaseSeries:
 
 @pytest.fixture(scope="module")
 def seasonal(series: BaseSeries, trees: ForecastModel) -> StreamForecaster:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("RESIDUAL_TREES", "DIRECT_TREES", "SPREAD_TREES"):
-            settings = getattr(forecaster_model, name)
-            patch.setattr(forecaster_model, name, replace(settings, rounds=settings.rounds // 10))
-        alone = BaseSeries(series.frame[["net_load_kw"]], series.cadence_s)
-        return StreamForecaster(train_forecast(alone, site_tz=TZ), trees)
+    alone = BaseSeries(series.frame[["net_load_kw"]], series.cadence_s)
+    return StreamForecaster(train_forecast(alone, site_tz=TZ), trees)
 
 
 @pytest.fixture(scope="module")

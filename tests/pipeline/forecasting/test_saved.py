@@ -3,7 +3,7 @@
 import io
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ import pytest
 
 from grid.series import BaseSeries
 from pipeline.errors import FeatureError, ModelError, TrainingError
-from pipeline.forecasting import model
 from pipeline.forecasting.bands import RollingBands
 from pipeline.forecasting.memory import DAY_US
 from pipeline.forecasting.saved import TrainedForecast, is_trained_forecast
@@ -21,16 +20,6 @@ from pipeline.forecasting.training import prepare_parts, train_forecast
 
 TZ = "Europe/Luxembourg"
 SeriesMaker = Callable[..., BaseSeries]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Iterator[None]:
-    """A tenth of the trees: what is tested here does not depend on how many there are."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("RESIDUAL_TREES", "DIRECT_TREES", "SPREAD_TREES"):
-            settings = getattr(model, name)
-            patch.setattr(model, name, replace(settings, rounds=settings.rounds // 10))
-        yield
 
 
 @pytest.fixture(scope="module")

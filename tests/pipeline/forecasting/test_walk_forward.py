@@ -1,7 +1,6 @@
 """The walk-forward backtest: leak-free, complete, better than its references."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,23 +12,12 @@ from grid.csv_series import read_csv_series
 from grid.series import BaseSeries
 from grid.units import UnitsError
 from pipeline.errors import BacktestError, TrainingError
-from pipeline.forecasting import model
 from pipeline.forecasting.scores import ramp_calls, score
 from pipeline.forecasting.walk_forward import WalkForward, predictions_frame, prepare, walk_forward
 
 TZ = "Europe/Luxembourg"
 SPLIT = datetime(2024, 3, 22, tzinfo=UTC)
 SeriesMaker = Callable[..., BaseSeries]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_trees() -> Iterator[None]:
-    """A tenth of the trees: what is tested here does not depend on how many there are."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("RESIDUAL_TREES", "DIRECT_TREES", "SPREAD_TREES"):
-            settings = getattr(model, name)
-            patch.setattr(model, name, replace(settings, rounds=settings.rounds // 10))
-        yield
 
 
 @pytest.fixture(scope="module")
