@@ -1,12 +1,13 @@
 """A question's concepts: its words, each with what the trade says for it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from knowledge.everyday import everyday
 from knowledge.lexical import LexicalIndex, Scores
 from knowledge.synonyms import SYNONYMS
 from knowledge.words import STOP_WORDS, stem, words
@@ -15,6 +16,8 @@ Phrase = tuple[str, ...]
 NAME = re.compile(r"\b[A-Za-z]*[A-Z]\w*\b")
 SYNONYM = 0.7
 """What a synonym counts beside the word itself."""
+PLAIN = 0.7
+"""What a document's term counts beside the plain word that the question has for it."""
 LONGEST_PHRASE = 6
 
 
@@ -26,41 +29,45 @@ class Concept:
         own: their stems, stop words left out.
         others: phrases that stand for them.
         term: for a term of the trade in several words, it and its synonyms as written; else empty.
+        plainly: phrases that documents have for these plain words.
     """
 
     own: Phrase
     others: tuple[Phrase, ...] = ()
     term: tuple[str, ...] = ()
+    plainly: tuple[Phrase, ...] = ()
 
 
-def concepts(question: str) -> list[Concept]:
-    """Split a question into concepts; the longest known phrases first."""
-    tokens = words(question)
-    whole = [stem(word) for word in tokens]
-    found, at = [], 0
-    while at < len(tokens):
-        length = _longest_phrase(whole, at)
-        if length:
-            phrase = tuple(whole[at : at + length])
-            own = tuple(
-                s for s, word in zip(phrase, tokens[at : at + length], strict=True) if word not in STOP_WORDS
-            )
-            same = _table()[phrase]
-            term = tuple(same) if length > 1 else ()
-            found.append(Concept(own, tuple(content for other in same if (content := _content(other))), term))
-            at += length
-        else:
-            if tokens[at] not in STOP_WORDS:
-                found.append(Concept((whole[at],)))
-            at += 1
+def concepts(question: str, *, plainly: bool = False) -> list[Concept]:
+    """Split a question into concepts; the longest phrases that are known first.
+
+    Args:
+        question: any text.
+        plainly: whether its plain words stand for what documents say for them, too.
+    """
+    plain = _plain_table() if plainly else {}
+    found: list[Concept] = []
+    for own, phrase, length in _split(question, _table().keys() | plain.keys()):
+        same = _table().get(phrase, ())
+        others = tuple(content for other in same if (content := _content(other)))
+        terms = plain.get(phrase, ())
+        if own or others or terms:
+            found.append(Concept(own, others, term=same if length > 1 else (), plainly=terms))
     return list(dict.fromkeys(found))
 
 
-def _longest_phrase(whole: list[str], at: int) -> int:
-    for length in range(min(LONGEST_PHRASE, len(whole) - at), 0, -1):
-        if tuple(whole[at : at + length]) in _table():
-            return length
-    return 0
+def _split(question: str, table: Container[Phrase]) -> Iterator[tuple[Phrase, Phrase, int]]:
+    """Of each phrase of the table, the longest first, and each word beside them: content, stems, length."""
+    tokens = words(question)
+    whole = [stem(word) for word in tokens]
+    at = 0
+    while at < len(tokens):
+        lengths = range(min(LONGEST_PHRASE, len(whole) - at), 0, -1)
+        length = next((n for n in lengths if tuple(whole[at : at + n]) in table), 1)
+        phrase = tuple(whole[at : at + length])
+        content = zip(phrase, tokens[at : at + length], strict=True)
+        yield tuple(s for s, word in content if word not in STOP_WORDS), phrase, length
+        at += length
 
 
 @lru_cache(maxsize=1)
@@ -69,9 +76,24 @@ def _table() -> dict[Phrase, tuple[str, ...]]:
     table: dict[Phrase, dict[str, None]] = {}
     for group in SYNONYMS:
         for phrase in sorted(group):
-            key = tuple(stem(word) for word in words(phrase))
-            table.setdefault(key, {}).update(dict.fromkeys((phrase, *sorted(group))))
+            table.setdefault(_stemmed(phrase), {}).update(dict.fromkeys((phrase, *sorted(group))))
     return {key: tuple(same) for key, same in table.items()}
+
+
+@lru_cache(maxsize=1)
+def _plain_table() -> dict[Phrase, tuple[Phrase, ...]]:
+    """By plain phrase in stems: the stems of what documents say for it."""
+    table: dict[Phrase, dict[Phrase, None]] = {}
+    for plain, terms in everyday():
+        for phrase in plain:
+            table.setdefault(_stemmed(phrase), {}).update(
+                dict.fromkeys(c for term in terms if (c := _content(term)))
+            )
+    return {key: tuple(terms) for key, terms in table.items()}
+
+
+def _stemmed(phrase: str) -> Phrase:
+    return tuple(stem(word) for word in words(phrase))
 
 
 def _content(phrase: str) -> Phrase:
@@ -142,6 +164,8 @@ def _phrases(concept: Concept) -> Iterator[tuple[Phrase, float]]:
         yield concept.own, 1.0
     for other in concept.others:
         yield other, SYNONYM
+    for term in concept.plainly:
+        yield term, PLAIN
 
 
 def phrase_share(index: LexicalIndex, phrase: Phrase) -> Scores:

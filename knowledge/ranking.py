@@ -34,7 +34,7 @@ BESIDE_OFFICIAL: Final = 0.7
 """What a digest counts where the official text of the same standard or order, in any version, is there."""
 NEAR: Final = (0.25, 0.45)
 """Share of a question's words in the best chunk: up to the first a paraphrase, from the second on near."""
-WORDS: Final = (0.2, 0.7)
+WORDS: Final = (0.5, 0.75)
 """What words count, out of one, for a paraphrase and for a near wording; with an embedding model."""
 WORDS_LEARNT: Final = (0.9, 0.9)
 """The same where meaning is what the corpus taught."""
@@ -73,7 +73,8 @@ class Evidence:
     Attributes:
         named: identifiers of the question.
         found: where they stand; None where it names nothing.
-        lexical: how well each chunk holds its words.
+        own: how well each chunk holds its words.
+        lexical: the same, of what documents say for them where they are plain words.
         cosine: of the vectors.
         with_model: whether the vectors are those of a sentence-embedding model.
         names: names in the question (PJM, CPS1), known or not.
@@ -84,6 +85,7 @@ class Evidence:
 
     named: Identifiers
     found: Found | None
+    own: LexicalMatch
     lexical: LexicalMatch
     cosine: Floats
     with_model: bool
@@ -183,7 +185,7 @@ def _mentioning(evidence: Evidence, found: Found, matter: Floats) -> Floats | No
 
 def _unanswerable(evidence: Evidence) -> bool:
     """Whether the question's words and meaning are strange to all documents."""
-    share = float(evidence.lexical.share.max(initial=0.0))
+    share = float(evidence.own.share.max(initial=0.0))
     cosine = float(evidence.cosine.max(initial=0.0))
     if (evidence.strangers and share < LEAST_SHARE) or (evidence.names and share < LEAST_NAMED):
         return True

@@ -28,6 +28,8 @@ PLACE_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words beside an identifier that ask nothing of the text."""
+FOUND = 0.45
+"""Share of a question's words in the best chunk, from which on the words are the documents' own."""
 NEAREST = 400
 """Neighbours that are asked of the vector store."""
 MOST_REPHRASINGS = 4
@@ -84,11 +86,14 @@ class Searcher:
         found = self._found(named)
         matter = question if found is None else PLACE_WORDS.sub(" ", named.rest)
         wanted = concepts(matter)
+        own = match(self._lexical, wanted)
+        plain = found is None and own.share.max(initial=0.0) < FOUND
         inside = np.array([chunk.document == document for chunk in self.chunks]) if document else None
         return Evidence(
             named=named,
             found=found,
-            lexical=match(self._lexical, wanted),
+            own=own,
+            lexical=match(self._lexical, concepts(matter, plainly=True)) if plain else own,
             cosine=self._cosine(question, document),
             with_model=bool(self.catalogue.model),
             names=self._corpus.names(matter),
