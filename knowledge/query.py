@@ -14,6 +14,8 @@ from knowledge.words import STOP_WORDS, stem, words
 
 Phrase = tuple[str, ...]
 NAME = re.compile(r"\b[A-Za-z]*[A-Z]\w*\b")
+PROPER = re.compile(r"(?<=[a-z0-9,;:] )[A-Z][a-z]{2,}\b")
+"""A name in the midst of a sentence (Kenya), where a capital is no sentence's first."""
 SYNONYM = 0.7
 """What a synonym counts beside the word itself."""
 PLAIN = 0.7
@@ -119,9 +121,9 @@ class Corpus:
         return () if capitals else tuple(names)
 
     def strangers(self, question: str) -> tuple[str, ...]:
-        """Names and terms of the trade in a question that no document has."""
+        """Names, places and terms of the trade in a question that no document has."""
         names = (
-            name for name in self.names(question)
+            name for name in (*self.names(question), *PROPER.findall(question))
             if not all(self.lexical.knows(stem(word)) for word in words(name))
         )  # fmt: skip
         terms = (

@@ -56,7 +56,7 @@ LEAST_NAMED: Final = 0.2
 """The same where a name is known, yet may stand beside other matters."""
 LEAST_KNOWN: Final = 0.3
 """Share of a question's weight whose words some document has."""
-LEAST_SCORE: Final = 0.08
+LEAST_SCORE: Final = 0.12
 """A best passage below it is not worth showing."""
 LEAST_COSINE: Final = 0.2
 """Below it a sentence model sees no relation."""
