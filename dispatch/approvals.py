@@ -5,7 +5,7 @@ scope, a reason, and another subject than the requester's. On a single machine `
 decide what ``local:ana`` asked (marked ``same_person``), unless two people are required.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -22,6 +22,8 @@ from policies.proposal import Proposal
 from policies.verdict import Finding
 
 ApprovalState = Literal["PENDING", "APPROVED", "DENIED", "CONSUMED", "EXPIRED"]
+LONGEST_NUMBER = 9
+"""Digits that every database can look for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,13 @@ class Approvals:
         self._ledger = ledger
         self._clock = clock
         self._require_two_people = require_two_people
+
+    def newest(self, count: int) -> Sequence[Approval]:
+        """The last requests that were made, whatever became of them, the newest first."""
+        now = self._clock.now()
+        with self._ledger.reading() as connection:
+            rows = connection.execute(select(approvals).order_by(approvals.c.id.desc()).limit(count))
+            return [_approval(row, now) for row in rows]
 
     def list(self, *states: ApprovalState) -> list[Approval]:
         """Requests in these states (all when none is given), oldest first."""
@@ -145,7 +154,7 @@ class Approvals:
 
     def _get(self, connection: Connection, approval_id: str) -> Approval:
         row = None
-        if approval_id.isdecimal():
+        if approval_id.isdecimal() and len(approval_id) <= LONGEST_NUMBER:
             row = connection.execute(select(approvals).where(approvals.c.id == int(approval_id))).first()
         if row is None:
             raise ApprovalError(f"approval {approval_id!r} does not exist; list them first")
@@ -202,12 +211,21 @@ def request(
     return asked
 
 
-def open_request(connection: Connection, effect_hash: str, now: datetime) -> Approval | None:
-    """The unexpired, unused request bound to this effect: an approved one first, then the newest."""
+def open_request(
+    connection: Connection, effect_hash: str, proposal: Proposal, now: datetime
+) -> Approval | None:
+    """The unexpired, unused request for this effect: an approved one first, then the newest.
+
+    The call alone does not say what happens: a tool may reckon its power from what it reads, and what a
+    person saw was a power. So asset, power and duration have to be those that were asked for.
+    """
     rows = connection.execute(
         select(approvals)
         .where(
             approvals.c.effect_hash == effect_hash,
+            approvals.c.asset == proposal.asset,
+            approvals.c.power_kw == proposal.power_kw,
+            approvals.c.duration_s == proposal.duration_s,
             approvals.c.state.in_(("PENDING", "APPROVED", "DENIED")),
             approvals.c.expires_at > now,
         )

@@ -7,27 +7,24 @@ cut end is shorter than the head file says. Who can write the database, the key 
 can forge all three: keep a copy of the head file elsewhere.
 """
 
-import contextlib
-import hashlib
-import hmac
-import os
-import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy import Connection, Row, String, insert, select, type_coerce
 
+from dispatch.audit_heads import Head, HeadFile, parse
+from dispatch.audit_key import AuditKey
 from dispatch.canonical import canonical_json, sha256_hex
-from dispatch.errors import LedgerError
 from dispatch.schema import audit, utc_text
 
 GENESIS = "0" * 64
-KEY_BYTES = 32
+HEADS_BEGUN = "audit_head_begun"
+"""Kind of the entry that says that a machine begins a head file, because it is new or lost its old one."""
 
 # The time is read as it is stored: a changed text must show, also one that is no time any more.
-_AS_STORED = select(
+AS_STORED = select(
     audit.c.seq,
     type_coerce(audit.c.at, String).label("at_text"),
     audit.c.kind,
@@ -37,6 +34,7 @@ _AS_STORED = select(
     audit.c.hash,
     audit.c.signature,
 ).order_by(audit.c.seq)
+ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +46,39 @@ class AuditReport:
         count: entries in the chain.
         broken_at: number of the first entry that does not hold; None when all do.
         problem: what is wrong, in one sentence; empty when ok.
+        note: what could not be seen from this machine; empty when all could.
     """
 
     ok: bool
     count: int
     broken_at: int | None = None
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of the chain: how many entries, the last hash, and its signature."""
-
-    count: int
-    hash: str
-    signature: str
+    note: str = ""
 
 
 class AuditTrail:
-    """Appends to the chain inside the caller's transaction, and verifies it."""
+    """Appends to the chain inside the caller's transaction, and verifies it.
 
-    def __init__(self, state_dir: Path) -> None:
-        """Use ``audit.key`` (created with mode 0600) and ``audit.head`` in ``state_dir``."""
-        self._head_file = state_dir / "audit.head"
-        self._key = _load_or_create_key(state_dir / "audit.key")
+    Args:
+        key: signs the entries.
+        heads: the ends of the chain that this machine has seen.
+        shared: whether other machines append too, so that this one may have seen none.
+    """
+
+    def __init__(self, key: AuditKey, heads: HeadFile, *, shared: bool) -> None:
+        self.heads = heads
+        self._key = key
+        self._shared = shared
 
     def append(
-        self, connection: Connection, at: datetime, kind: str, actor: str, payload: Mapping[str, object]
+        self,
+        connection: Connection,
+        at: datetime,
+        kind: str,
+        actor: str,
+        payload: Mapping[str, object],
+        *,
+        after: Head | None = None,
     ) -> Head:
         """Append one entry; it becomes durable with the caller's transaction.
 
@@ -84,15 +88,28 @@ class AuditTrail:
             kind: what happened, e.g. ``proposal_accepted``.
             actor: subject of who did it.
             payload: JSON content, finite numbers only.
+            after: the entry that this transaction appended before; None for its first.
         """
-        last = connection.execute(
-            select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)
-        ).first()
-        seq = 1 if last is None else last.seq + 1
-        previous = GENESIS if last is None else last.hash
-        text = canonical_json(payload)
-        digest = _entry_hash(seq, utc_text(at), kind, actor, text, previous)
-        signature = self._sign(seq, digest)
+        if after is None:
+            after = self._end(connection)
+            if after.count and not self.heads.exists():
+                machine = {"machine": socket.gethostname(), "file": self.heads.path.name}
+                after = self._write(connection, at, HEADS_BEGUN, "ledger", machine, after=after)
+        return self._write(connection, at, kind, actor, payload, after=after)
+
+    def _write(
+        self,
+        connection: Connection,
+        at: datetime,
+        kind: str,
+        actor: str,
+        payload: Mapping[str, object],
+        *,
+        after: Head,
+    ) -> Head:
+        seq, text = after.count + 1, canonical_json(payload)
+        digest = _entry_hash(seq, utc_text(at), kind, actor, text, after.hash)
+        signature = self._key.sign(seq, digest)
         connection.execute(
             insert(audit).values(
                 seq=seq,
@@ -100,34 +117,34 @@ class AuditTrail:
                 kind=kind,
                 actor=actor,
                 payload=text,
-                previous_hash=previous,
+                previous_hash=after.hash,
                 hash=digest,
                 signature=signature,
             )
         )
         return Head(seq, digest, signature)
 
-    def publish(self, head: Head) -> None:
-        """Append the head to its file, durably; called after the commit."""
-        line = f"{head.count} {head.hash} {head.signature}\n".encode()
-        descriptor = os.open(self._head_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(descriptor, line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    def _end(self, connection: Connection) -> Head:
+        last = connection.execute(
+            select(audit.c.seq, audit.c.hash, audit.c.signature).order_by(audit.c.seq.desc()).limit(1)
+        ).first()
+        return Head(0, GENESIS, "") if last is None else Head(last.seq, last.hash, last.signature)
 
     def verify(self, connection: Connection) -> AuditReport:
         """Compare the chain, its signatures and the head file; name the first entry that is broken."""
         # The heads are read first: a writer may add entries meanwhile, never take any away.
-        lines = self._head_file.read_text("ascii", "replace").splitlines() if self._head_file.exists() else []
+        lines = self.heads.lines() if self.heads.exists() else None
         hashes: list[str] = [GENESIS]
-        for row in connection.execute(_AS_STORED):
-            problem = self._entry_problem(row, len(hashes), hashes[-1])
-            if problem:
-                return AuditReport(False, len(hashes) - 1, len(hashes), problem)
-            hashes.append(row.hash)
-        return self._check_heads(lines, hashes)
+        with connection.execute(AS_STORED.execution_options(yield_per=ROWS_AT_ONCE)) as rows:
+            for row in rows:
+                problem = self._entry_problem(row, len(hashes), hashes[-1])
+                if problem:
+                    return AuditReport(False, len(hashes) - 1, len(hashes), problem)
+                hashes.append(row.hash)
+        if lines is None and self._shared and len(hashes) > 1:
+            note = f"no {self.heads.path} yet: this machine cannot see whether the end was cut; others can"
+            return AuditReport(True, len(hashes) - 1, note=note)
+        return self._check_heads(lines or [], hashes)
 
     def _entry_problem(self, row: Row[tuple[object, ...]], seq: int, previous: str) -> str:
         if row.seq != seq:
@@ -137,24 +154,20 @@ class AuditTrail:
         content = (row.at_text, row.kind, row.actor, row.payload)
         if row.hash != _entry_hash(seq, *map(str, content), previous):
             return f"entry {seq} was changed"
-        if not self._signed(seq, row.hash, str(row.signature)):
+        if not self._key.signed(seq, row.hash, str(row.signature)):
             return f"entry {seq} was not signed with the key of this ledger"
         return ""
 
     def _check_heads(self, lines: list[str], hashes: list[str]) -> AuditReport:
-        count = len(hashes) - 1
+        count, name = len(hashes) - 1, self.heads.path.name
         if count and not lines:
-            return AuditReport(False, count, None, f"{self._head_file.name} is missing or empty")
+            return AuditReport(False, count, None, f"{name} is missing or empty")
         for number, line in enumerate(lines, start=1):
-            parts = line.split()
-            if len(parts) != 3 or not parts[0].isdecimal():
-                return AuditReport(
-                    False, count, None, f"line {number} of {self._head_file.name} is unreadable"
-                )
-            head = Head(int(parts[0]), parts[1], parts[2])
-            if not self._signed(head.count, head.hash, head.signature):
-                problem = f"line {number} of {self._head_file.name} has a wrong signature"
-                return AuditReport(False, count, None, problem)
+            head = parse(line)
+            if head is None:
+                return AuditReport(False, count, None, f"line {number} of {name} is unreadable")
+            if not self._key.signed(head.count, head.hash, head.signature):
+                return AuditReport(False, count, None, f"line {number} of {name} has a wrong signature")
             if head.count > count:
                 problem = (
                     f"the chain ends at entry {count}, the head file knows {head.count}: the end was cut"
@@ -164,32 +177,7 @@ class AuditTrail:
                 return AuditReport(False, count, head.count, f"entry {head.count} differs from the head file")
         return AuditReport(True, count)
 
-    def _signed(self, seq: int, digest: str, signature: str) -> bool:
-        return hmac.compare_digest(self._sign(seq, digest).encode(), signature.encode())
-
-    def _sign(self, seq: int, digest: str) -> str:
-        return hmac.new(self._key, f"{seq}:{digest}".encode(), hashlib.sha256).hexdigest()
-
 
 def _entry_hash(*fields: object) -> str:
     """Over number, time, kind, actor, payload and the hash before, in this order."""
     return sha256_hex(canonical_json(fields))
-
-
-def _load_or_create_key(path: Path) -> bytes:
-    """Read the signing key, or make one that only this user can read; of two makers one wins."""
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, secrets.token_bytes(KEY_BYTES))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    key = path.read_bytes()
-    if len(key) != KEY_BYTES:
-        raise LedgerError(f"{path}: holds {len(key)} bytes, a key has {KEY_BYTES}; restore it from a back-up")
-    return key

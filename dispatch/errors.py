@@ -6,7 +6,14 @@ class DispatchError(RuntimeError):
 
 
 class LedgerError(DispatchError):
-    """The ledger cannot be opened or read; the message names the file and the fix."""
+    """The ledger cannot be opened, read or written; the message names it and the fix."""
+
+
+class NoLedgerError(LedgerError):
+    """There is no ledger where one was expected: start a plant, or correct the state or the URL."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: no plant has run here yet; start one: smartgrid up")
 
 
 class ForbiddenError(DispatchError):

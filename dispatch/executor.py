@@ -1,11 +1,13 @@
 """The executor: takes what the arbiter merged to the driver. Only the plant's owner runs one.
 
-Each tick, in one transaction: renew the lease, record what the devices report, close what expired,
-merge the live proposals, run the physical guardrails once more on the merged setpoints, and write the
-intent if something changed. Then the driver acts, then the receipt is written. The driver is asked at
-every tick, changed or not, so that a device whose setpoint times out keeps hearing from us.
+Each tick the devices are read; then, in one transaction: renew the lease, record what they reported,
+close what expired, merge the live proposals, run the physical guardrails once more on the merged
+setpoints, and write the intent if something changed. Then the driver acts, then the receipt is written.
+The driver is asked at every tick, changed or not, so that a device whose setpoint times out keeps
+hearing from us; never inside a transaction, so that nobody waits in the ledger for a slow device.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -80,6 +82,9 @@ class Executor:
         self._zone = zone
         self._interval_s = interval_s or limits.interval_s
         self._pace = pace
+        # Reports go into the ledger in the order in which they were read: counters that go back would
+        # be taken for those of a device that counts anew.
+        self._turn = threading.Lock()
 
     def report(self) -> PlantReport:
         """Record what the devices report, so that every process decides on it.
@@ -87,8 +92,10 @@ class Executor:
         Raises:
             LeaseLostError: when another process owns the plant.
         """
-        with self._ledger.transaction() as transaction:
-            return self._report(transaction)
+        with self._turn:
+            seen = self._look()
+            with self._ledger.transaction() as transaction:
+                return self._report(transaction, *seen)
 
     def reconcile(self) -> list[str]:
         """At start: record the devices' state and close the intents that a crash left open.
@@ -99,9 +106,11 @@ class Executor:
         Raises:
             LeaseLostError: when another process owns the plant.
         """
-        with self._ledger.transaction() as transaction:
-            report = self._report(transaction)
-            return self._close_open_intents(transaction, report.readings)
+        with self._turn:
+            seen = self._look()
+            with self._ledger.transaction() as transaction:
+                report = self._report(transaction, *seen)
+                return self._close_open_intents(transaction, report.readings)
 
     def tick(self) -> Applied:
         """Set the setpoints for the coming interval.
@@ -109,9 +118,13 @@ class Executor:
         Raises:
             LeaseLostError: when another process owns the plant; nothing was asked of the devices.
         """
-        now = self._clock.now()
+        with self._turn:
+            return self._tick()
+
+    def _tick(self) -> Applied:
+        seen, now = self._look(), self._clock.now()
         with self._ledger.transaction() as transaction:
-            report = self._report(transaction)
+            report = self._report(transaction, *seen)
             self._close_open_intents(transaction, report.readings)
             self._expire(transaction, now)
             wanted = self._merge(transaction.connection, report, now)
@@ -124,18 +137,25 @@ class Executor:
                 receipts.close_intent(transaction.connection, dispatch_id, "APPLIED", self._clock.now())
         return Applied(now, dispatch_id, wanted, changed)
 
-    def _report(self, transaction: Transaction) -> PlantReport:
+    def _look(self) -> tuple[AssetReadings, float | None]:
+        """What the devices report, and the price: asked before the transaction, stored by its rules."""
+        return self._driver.read(), self._price()
+
+    def _report(
+        self, transaction: Transaction, readings: AssetReadings, price_usd_per_mwh: float | None
+    ) -> PlantReport:
         connection = transaction.connection
         self._lease.renew(connection)
         last = latest_report(connection)
-        report = next_report(last, self._driver.read(), self._price(), self._zone, self._limits)
+        report = next_report(last, readings, price_usd_per_mwh, self._zone, self._limits)
         store(connection, report)
         return report
 
     def _close_open_intents(self, transaction: Transaction, readings: AssetReadings) -> list[str]:
         closed = []
         for intent in receipts.open_intents(transaction.connection):
-            state = "RECONCILED" if _has(readings, intent.setpoints) else "NOT_APPLIED"
+            asked = self._driver.taken_kw(intent.setpoints.battery_kw, intent.setpoints.peaker_kw)
+            state = "RECONCILED" if _has(readings, *asked) else "NOT_APPLIED"
             now = self._clock.now()
             receipts.close_intent(transaction.connection, intent.dispatch_id, state, now)
             payload = {
@@ -193,10 +213,10 @@ def _ids(target: Target | None) -> tuple[str, ...]:
     return () if target is None else tuple(str(claim.proposal_id) for claim in target.sources)
 
 
-def _has(readings: AssetReadings, setpoints: Setpoints) -> bool:
+def _has(readings: AssetReadings, battery_kw: float, peaker_kw: float) -> bool:
     return (
-        abs(readings.battery_setpoint_kw - setpoints.battery_kw) <= SAME_KW
-        and abs(readings.peaker_setpoint_kw - setpoints.peaker_kw) <= SAME_KW
+        abs(readings.battery_setpoint_kw - battery_kw) <= SAME_KW
+        and abs(readings.peaker_setpoint_kw - peaker_kw) <= SAME_KW
     )
 
 

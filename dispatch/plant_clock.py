@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from dispatch.errors import LedgerError
+from dispatch.errors import NoLedgerError
 from dispatch.flags import get_flag, set_flag
 from dispatch.ledger import Ledger
 from dispatch.schema import utc_text
@@ -68,5 +68,5 @@ class LedgerClock:
         with self._ledger.reading() as connection:
             reading = plant_clock_of(connection)
         if reading is None:
-            raise LedgerError(f"{self._ledger.path}: no plant has run here yet; start one: smartgrid up")
+            raise NoLedgerError(self._ledger.name)
         return reading.at(self._wall_s())

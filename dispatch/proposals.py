@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, String, func, insert, select, update
 
 from dispatch.findings import to_json
 from dispatch.schema import proposals
@@ -30,6 +30,19 @@ class Accepted:
         """The range left to lower priorities, widened where a clip moved the power out of it."""
         low_kw, high_kw = self.proposal.bounds_kw
         return min(low_kw, self.verdict.power_kw), max(high_kw, self.verdict.power_kw)
+
+
+def unstorable(proposal: Proposal) -> str:
+    """Which text of a proposal not every ledger can hold, and why; empty when all can be held."""
+    for column in proposals.columns:
+        text = getattr(proposal, column.name, None)
+        if not isinstance(text, str) or not isinstance(column.type, String):
+            continue
+        if "\0" in text:
+            return f"{column.name} holds a NUL character; leave it out"
+        if column.type.length is not None and len(text) > column.type.length:
+            return f"{column.name} has {len(text)} characters; at most {column.type.length} are kept"
+    return ""
 
 
 def add(connection: Connection, accepted: Accepted, now: datetime) -> int:
@@ -101,7 +114,11 @@ def expire(connection: Connection, now: datetime) -> Sequence[int]:
 
 def live_claims(connection: Connection, asset: AssetName) -> list[Claim]:
     """The live proposals on an asset, as the arbiter sees them."""
-    rows = connection.execute(select(proposals).where(proposals.c.state == LIVE, proposals.c.asset == asset))
+    rows = connection.execute(
+        select(proposals)
+        .where(proposals.c.state == LIVE, proposals.c.asset == asset)
+        .order_by(proposals.c.id)
+    )
     return [
         Claim(
             proposal_id=row.id,

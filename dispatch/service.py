@@ -160,7 +160,7 @@ class DispatchService:
         )
         observation, now = self._observe(), self._clock.now()
         with self._ledger.transaction() as transaction:
-            refusal = _refusal(principal, tool, arguments)
+            refusal = _refusal(principal, tool, arguments, proposal)
             if refusal is not None:
                 return _denied(transaction, proposal, (refusal,), now)
             bound = effect_hash(tool, arguments, principal.subject)
@@ -176,7 +176,7 @@ class DispatchService:
                 "asset_state", "the assets have not reported yet; start the plant's owner", "deny"
             )
             return _denied(transaction, call.proposal, (finding,), call.now)
-        asked = approvals.open_request(transaction.connection, call.effect_hash, call.now)
+        asked = approvals.open_request(transaction.connection, call.effect_hash, call.proposal, call.now)
         approved = asked is not None and asked.state == "APPROVED"
         verdict = evaluate(call.proposal, state, self._limits, approved=approved)
         if verdict.outcome == "deny":
@@ -243,14 +243,17 @@ class DispatchService:
         )
 
 
-def _refusal(principal: Principal, tool: str, arguments: Mapping[str, object]) -> Finding | None:
+def _refusal(
+    principal: Principal, tool: str, arguments: Mapping[str, object], proposal: Proposal
+) -> Finding | None:
     if SCOPE_DISPATCH not in principal.scopes:
         return Finding("scope", f"{principal.subject} lacks scope {SCOPE_DISPATCH}", "deny")
     try:
         effect_hash(tool, arguments, principal.subject)
     except (TypeError, ValueError) as error:
         return Finding("finite_request", f"the arguments are no finite JSON: {error}", "deny")
-    return None
+    unstorable = proposals.unstorable(proposal)
+    return Finding("storable_request", unstorable, "deny") if unstorable else None
 
 
 def _repeated(transaction: Transaction, call: _Call) -> DispatchOutcome | None:

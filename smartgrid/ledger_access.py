@@ -1,11 +1,10 @@
-"""The ledger of a state directory, and who works at this machine; light, for commands that need no more."""
+"""The ledger that the settings name, and who works at this machine; light, for commands that need no more."""
 
 import getpass
 import time
 
 from dispatch.lease import Lease
 from dispatch.ledger import Ledger
-from smartgrid.errors import RoleError
 from smartgrid.settings import Settings
 
 
@@ -21,12 +20,29 @@ def open_ledger(settings: Settings) -> Ledger:
     """The ledger of a plant that has run here.
 
     Raises:
-        RoleError: where there is none, so that a mistyped directory does not become a new plant.
+        NoLedgerError: where there is none, so that a mistyped directory does not become a new plant.
         LedgerError: if it cannot be opened.
     """
-    if not settings.ledger_db.is_file():
-        raise RoleError(f"{settings.ledger_db}: no plant has run here yet; start one: smartgrid up")
-    return Ledger(settings.state)
+    return _ledger(settings, create=False)
+
+
+def make_ledger(settings: Settings) -> Ledger:
+    """The ledger of a plant that starts here, made where there is none.
+
+    Raises:
+        LedgerError: if it cannot be opened.
+    """
+    return _ledger(settings, create=True)
+
+
+def _ledger(settings: Settings, *, create: bool) -> Ledger:
+    url = settings.ledger_url
+    return Ledger(
+        settings.state,
+        None if url is None else url.get_secret_value().strip(),
+        key_file=settings.ledger_key_file,
+        create=create,
+    )
 
 
 def owner_of(ledger: Ledger) -> str | None:

@@ -1,6 +1,6 @@
 """A small plant with its ledger, service, executor and approval desk, in simulated time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from grid.drivers import AssetReadings
 from policies.limits import Limits, PlantLimits, Scale
 from policies.principal import RESPONSE, Principal, local_principal, operator_principal
 from policies.proposal import AssetName
+from tests.services_postgres.server import NewUrl, new_urls
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 SCALE = Scale(p99_net_load_kw=20_000.0, ramp_limit_kw=1_000.0, cadence_s=300.0)
@@ -34,6 +35,7 @@ class FakeDriver:
         self.setpoints = (0.0, 0.0)
         self.calls: list[tuple[float, float]] = []
         self.crash: Exception | None = None
+        self.while_reading: Callable[[], object] = lambda: None
 
     def apply(self, battery_kw: float, peaker_kw: float) -> None:
         if self.crash is not None:
@@ -42,7 +44,11 @@ class FakeDriver:
         self.calls.append(self.setpoints)
 
     def read(self) -> AssetReadings:
+        self.while_reading()
         return AssetReadings(self.clock.now(), self.battery, self.peaker, *self.setpoints)
+
+    def taken_kw(self, battery_kw: float, peaker_kw: float) -> tuple[float, float]:
+        return battery_kw, peaker_kw
 
     def play(self, seconds: float) -> None:
         self.battery = self.battery.step(self.limits.battery, self.setpoints[0], seconds)
@@ -53,7 +59,8 @@ class FakeDriver:
 class Plant:
     """Everything between a tool's call and the devices."""
 
-    def __init__(self, state_dir: Path, limits: Limits | None = None) -> None:
+    def __init__(self, state_dir: Path, limits: Limits | None = None, url: str | None = None) -> None:
+        self.url = url
         self.limits = (limits or Limits()).resolve(SCALE)
         self.clock = SimulatedClock(START)
         self.driver = FakeDriver(self.limits, self.clock)
@@ -64,7 +71,7 @@ class Plant:
 
     def open(self) -> None:
         """Open the ledger and bind everything to it, as a fresh process does."""
-        self.ledger = Ledger(self.state_dir)
+        self.ledger = Ledger(self.state_dir, self.url)
         self.lease = Lease(self.ledger, "owner-1", lambda: self.wall_s)
         assert self.lease.acquire()
         self.service = DispatchService(self.ledger, self.limits, self.clock, lambda: self.observation, UTC)
@@ -120,8 +127,15 @@ class Plant:
         return applied
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_url(request: pytest.FixtureRequest) -> Iterator[NewUrl]:
+    """Everything that uses it runs on SQLite always, on PostgreSQL where there is one."""
+    with new_urls(request.param) as fresh:
+        yield fresh
+
+
 @pytest.fixture
-def plant(tmp_path: Path) -> Iterator[Plant]:
-    made = Plant(tmp_path / "state")
+def plant(tmp_path: Path, new_url: NewUrl) -> Iterator[Plant]:
+    made = Plant(tmp_path / "state", url=new_url())
     yield made
     made.ledger.close()

@@ -19,11 +19,13 @@ from policies.principal import (
     local_principal,
     operator_principal,
 )
+from tests.services_postgres.server import NewUrl
 
 if TYPE_CHECKING:
     from tests.dispatch.conftest import Plant
 
 ANA, ANA_THE_OPERATOR, BEN = local_principal("ana"), operator_principal("ana"), operator_principal("ben")
+PARALLEL = 50
 
 
 def test_a_decision_needs_the_approve_scope(plant: "Plant") -> None:
@@ -61,10 +63,9 @@ def test_on_one_machine_the_operator_may_approve_the_local_users_request_and_it_
     assert plant.approvals.approve("1", ANA_THE_OPERATOR, "ok").same_person
 
 
-def test_where_two_people_are_required_it_may_not(tmp_path: Path, plant: "Plant") -> None:
-    strict = type(plant)(
-        tmp_path / "strict", Limits.model_validate({"approval": {"require_two_people": True}})
-    )
+def test_where_two_people_are_required_it_may_not(tmp_path: Path, plant: "Plant", new_url: NewUrl) -> None:
+    limits = Limits.model_validate({"approval": {"require_two_people": True}})
+    strict = type(plant)(tmp_path / "strict", limits, new_url())
     strict.propose(800.0, asset="peaker", principal=ANA)
     with pytest.raises(ForbiddenError, match="require_two_people"):
         strict.approvals.approve("1", ANA_THE_OPERATOR, "ok")
@@ -83,7 +84,7 @@ def test_a_request_is_decided_once_and_only_in_time(plant: "Plant") -> None:
         plant.approvals.approve("2", BEN, "late")
 
 
-@pytest.mark.parametrize("number", ["7", "x", "-1", ""])
+@pytest.mark.parametrize("number", ["7", "x", "-1", "", "9" * 30])
 def test_an_unknown_request_is_named(plant: "Plant", number: str) -> None:
     with pytest.raises(ApprovalError, match="does not exist"):
         plant.approvals.get(number)
@@ -99,27 +100,29 @@ def test_requests_are_listed_by_state_with_what_asked_for_them(plant: "Plant") -
     assert [approval.approval_id for approval in plant.approvals.list()] == ["1", "2"]
 
 
-def test_twenty_parallel_threads_get_one_effect_out_of_one_approval(plant: "Plant") -> None:
+def test_fifty_parallel_threads_get_one_effect_out_of_one_approval(plant: "Plant") -> None:
     plant.propose(800.0, asset="peaker")
     plant.approvals.approve("1", BEN, "ok")
     statuses: list[str] = []
-    barrier = threading.Barrier(20)
+    barrier = threading.Barrier(PARALLEL)
 
     def consume(number: int) -> None:
         barrier.wait()
         statuses.append(plant.propose(800.0, asset="peaker", key=f"k{number}").status)
 
-    threads = [threading.Thread(target=consume, args=(number,)) for number in range(20)]
+    threads = [threading.Thread(target=consume, args=(number,)) for number in range(PARALLEL)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(statuses) == ["accepted"] + ["pending_approval"] * 19
+    assert sorted(statuses) == ["accepted"] + ["pending_approval"] * (PARALLEL - 1)
     assert plant.ledger.verify_audit().ok
 
 
-def _consume(state_dir: Path, limits: PlantLimits, clock: SimulatedClock, number: int) -> str:
-    ledger = Ledger(state_dir)
+def _consume(
+    state_dir: Path, url: str | None, limits: PlantLimits, clock: SimulatedClock, number: int
+) -> str:
+    ledger = Ledger(state_dir, url)
     service = DispatchService(ledger, limits, clock, lambda: Observation(0.0, 1.0), UTC)
     outcome = service.propose(
         principal=RESPONSE,
@@ -135,13 +138,14 @@ def _consume(state_dir: Path, limits: PlantLimits, clock: SimulatedClock, number
     return outcome.status
 
 
-def test_twenty_calls_from_several_processes_get_one_effect_out_of_one_approval(plant: "Plant") -> None:
+def test_fifty_calls_from_several_processes_get_one_effect_out_of_one_approval(plant: "Plant") -> None:
     plant.propose(800.0, asset="peaker")
     plant.approvals.approve("1", BEN, "ok")
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        calls = [(plant.state_dir, plant.limits, plant.clock, number) for number in range(20)]
+        given = (plant.state_dir, plant.url, plant.limits, plant.clock)
+        calls = [(*given, number) for number in range(PARALLEL)]
         statuses = pool.starmap(_consume, calls, chunksize=1)
         pool.close()
         pool.join()
-    assert sorted(statuses) == ["accepted"] + ["pending_approval"] * 19
+    assert sorted(statuses) == ["accepted"] + ["pending_approval"] * (PARALLEL - 1)
     assert plant.ledger.verify_audit().ok

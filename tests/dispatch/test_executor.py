@@ -1,3 +1,4 @@
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,12 @@ from dispatch import receipts
 from dispatch.errors import LeaseLostError
 from dispatch.flags import halt
 from dispatch.lease import Lease
+from dispatch.ledger import Ledger
 from dispatch.plant_clock import ClockReading, plant_clock_of
 from dispatch.readings import latest_report
 from policies.limits import Limits
 from policies.principal import RESPONSE, TRADING, Principal, local_principal, operator_principal
+from tests.services_postgres.server import NewUrl
 
 if TYPE_CHECKING:
     from tests.dispatch.conftest import Plant
@@ -95,8 +98,11 @@ def test_each_tick_clips_again_so_a_long_discharge_ends_at_the_soc_bound(plant: 
     assert plant.driver.battery.soc_kwh == pytest.approx(0.0, abs=1e-6)
 
 
-def test_cycles_end_for_the_day_and_come_back_at_local_midnight(tmp_path: Path, plant: "Plant") -> None:
-    small = type(plant)(tmp_path / "small", Limits.model_validate({"battery": {"max_cycles_per_day": 0.25}}))
+def test_cycles_end_for_the_day_and_come_back_at_local_midnight(
+    tmp_path: Path, plant: "Plant", new_url: NewUrl
+) -> None:
+    limits = Limits.model_validate({"battery": {"max_cycles_per_day": 0.25}})
+    small = type(plant)(tmp_path / "small", limits, new_url())
     small.propose(1000.0, duration_s=14_400.0)
     small.run(8)
     assert small.driver.battery.cycles(small.limits.battery) == pytest.approx(0.25)
@@ -200,6 +206,45 @@ def test_only_the_owner_ticks(plant: "Plant") -> None:
     plant.executor.tick()
 
 
+def test_nobody_waits_in_the_ledger_for_a_slow_device(
+    plant: "Plant", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatch.ledger.BUSY_TIMEOUT_S", 0.05)
+    seen: list[str] = []
+    with Ledger(plant.state_dir, plant.url) as other:
+
+        def meanwhile() -> None:
+            halt(other, ANA, "the device is slow", plant.clock.now())
+            seen.append("halted")
+
+        plant.driver.while_reading = meanwhile
+        plant.executor.report()
+        plant.executor.reconcile()
+        plant.propose(500.0, duration_s=3600.0, principal=ANA)
+        assert plant.executor.tick().setpoints.battery_kw == 0.0  # halted while it was read
+    assert seen == ["halted"] * 3
+
+
+def test_what_is_read_from_the_devices_is_recorded_in_that_order(plant: "Plant") -> None:
+    both = threading.Barrier(2)
+    met: list[bool] = []
+
+    def meet() -> None:
+        try:
+            both.wait(timeout=0.1)
+            met.append(True)
+        except threading.BrokenBarrierError:
+            met.append(False)
+
+    plant.driver.while_reading = meet
+    threads = [threading.Thread(target=ask) for ask in (plant.executor.report, plant.executor.tick)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert met == [False, False]
+
+
 WISHES = st.tuples(
     st.sampled_from(["battery", "peaker"]),
     st.sampled_from([RESPONSE, TRADING, ANA]),
@@ -216,12 +261,14 @@ WISHES = st.tuples(
 def test_no_sequence_of_proposals_leaves_a_limit(
     tmp_path_factory: pytest.TempPathFactory,
     plant: "Plant",
+    new_url: NewUrl,
     borders: list[list[tuple[str, Principal, float, float, float, str, bool]]],
 ) -> None:
     section = {"soc_min": 0.3, "soc_max": 0.7, "max_cycles_per_day": 0.3}
     site = type(plant)(
         tmp_path_factory.mktemp("walk"),
         Limits.model_validate({"battery": section, "peaker": {"min_down_s": 900.0, "max_starts_per_day": 2}}),
+        new_url(),
     )
     battery, peaker = site.limits.battery, site.limits.peaker
     for wishes in borders:

@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from dispatch.flags import halt, resume
 from dispatch.ledger import Ledger
 from dispatch.schema import approvals, proposals
-from dispatch.service import DispatchService, Observation
+from dispatch.service import DispatchOutcome, DispatchService, Observation
 from policies.principal import RESPONSE, TRADING, Principal, local_principal, operator_principal
+from tests.services_postgres.server import NewUrl
 
 if TYPE_CHECKING:
     from tests.dispatch.conftest import Plant
@@ -51,8 +52,10 @@ def test_without_the_dispatch_scope_nothing_is_accepted(plant: "Plant") -> None:
     assert count(plant) == 0
 
 
-def test_before_the_assets_have_reported_nothing_is_accepted(tmp_path: Path, plant: "Plant") -> None:
-    ledger = Ledger(tmp_path / "fresh")
+def test_before_the_assets_have_reported_nothing_is_accepted(
+    tmp_path: Path, plant: "Plant", new_url: NewUrl
+) -> None:
+    ledger = Ledger(tmp_path / "fresh", new_url())
     plant.service = DispatchService(ledger, plant.limits, plant.clock, lambda: plant.observation, UTC)
     assert rules(plant.propose(500.0)) == ["asset_state"]
     ledger.close()
@@ -65,6 +68,25 @@ def test_stale_telemetry_denies_autonomous_dispatch_and_asks_a_second_person_oth
     assert rules(plant.propose(500.0)) == ["stale_telemetry"]
     assert plant.propose(500.0, principal=ANA).status == "pending_approval"
     assert count(plant) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("key", "k" * 201, "idempotency_key has 201 characters; at most 200 are kept"),
+        ("event_id", "e" * 201, "event_id has 201 characters"),
+        ("event_id", "ramp\0", "event_id holds a NUL character"),
+        ("key", "\0", "idempotency_key holds a NUL character"),
+    ],
+)
+def test_a_text_that_not_every_ledger_can_hold_is_denied_and_named(
+    plant: "Plant", field: str, value: str, told: str
+) -> None:
+    outcome = plant.propose(500.0, **{field: value})  # type: ignore[arg-type]
+    assert rules(outcome) == ["storable_request"]
+    assert told in outcome.message
+    assert count(plant) == 0
+    assert plant.propose(500.0, **{field: "⚡" * 200}).status == "accepted"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -148,6 +170,28 @@ def test_an_approval_serves_no_other_argument_tool_or_requester(plant: "Plant") 
     assert plant.propose(800.0, asset="peaker", principal=TRADING).status == "pending_approval"
     assert plant.propose(800.0, asset="peaker", note="changed").status == "pending_approval"
     assert plant.propose(800.0, asset="peaker").status == "accepted"
+
+
+def test_an_approval_serves_no_other_power_or_duration_than_the_person_saw(plant: "Plant") -> None:
+    """A tool may reckon its power from what it reads: the same call may ask for another effect later."""
+
+    def ask(power_kw: float, duration_s: float) -> DispatchOutcome:
+        return plant.service.propose(
+            principal=RESPONSE,
+            tool="cover_peak",
+            arguments={"share": 0.5},
+            asset="peaker",
+            power_kw=power_kw,
+            duration_s=duration_s,
+            reason="the forecast says so",
+        )
+
+    asked = ask(800.0, 3600.0)
+    assert asked.approval_id is not None
+    plant.approvals.approve(asked.approval_id, BEN, "fine")
+    assert ask(900.0, 3600.0).status == "pending_approval"
+    assert ask(800.0, 7200.0).status == "pending_approval"
+    assert ask(800.0, 3600.0).status == "accepted"
 
 
 def test_an_expired_approval_serves_nobody(plant: "Plant") -> None:
