@@ -1,44 +1,49 @@
-"""The whole stack in one process: simulated plant, stream, executor and supervisor, at a steady pace.
+"""The whole stack in one process: plant, stream, executor and supervisor, at a steady pace.
 
-The stream is in memory and the series are in SQLite, unless the settings name Kafka and InfluxDB:
-then this process is one member of the stream's group, and what it reads is what any member wrote.
+The plant is simulated here, unless the settings name devices behind Modbus. The stream is in memory
+and the series are in SQLite, unless the settings name Kafka and InfluxDB: then this process is one
+member of the stream's group, and what it reads is what any member wrote.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self
 
+import anyio
+
 from dispatch.lease import PLANT
-from dispatch.ledger import Ledger
-from dispatch.plant_clock import plant_clock_of
-from dispatch.readings import latest_report
-from grid.clock import Clock, RealClock, SimulatedClock
-from grid.plant import PlantSimulator
+from grid.clock import Clock, RealClock
+from grid.drivers import DriverError
 from grid.synthetic import FINE_STEP_S
+from grid.telemetry import AREA_SITE, NATIVE_SITE, Telemetry
 from grid_supervisor.daemon import Daemon
 from pipeline.engine import StreamEngine
 from pipeline.errors import StoreError
 from smartgrid.area import Workplace
+from smartgrid.console_link import console_address
+from smartgrid.device_alarm import DeviceAlarm
+from smartgrid.halt_file import obey_halt_file
 from smartgrid.joined import area_of
 from smartgrid.judging import judged
-from smartgrid.market_feed import MarketFeed
+from smartgrid.ledger_access import make_ledger
+from smartgrid.metered_plant import MeteredPlant
 from smartgrid.model_home import load_or_train
 from smartgrid.observability import StreamMetrics
 from smartgrid.outbox import Outbox
+from smartgrid.plant_making import PlantMaker
 from smartgrid.plant_owner import PlantOwner
 from smartgrid.plant_stream import STREAM_GROUP, plant_stream
 from smartgrid.process_lease import take
 from smartgrid.regulation import RegulationLibrary
 from smartgrid.series_store import owner_store, stream_store
 from smartgrid.settings import Settings
-from smartgrid.simulated_area import SimulatedArea, local_date, midnight
+from smartgrid.simulated_area import SimulatedArea
+from smartgrid.simulated_market import SimulatedMarket
 from smartgrid.site_settings import site_rules
 from smartgrid.store_probe import store_problem
 from smartgrid.stream_watch import StreamWatch
@@ -49,29 +54,32 @@ from tools.registry import discover_tools
 PULSE = timedelta(seconds=FINE_STEP_S)
 WARM_UP = timedelta(hours=2)
 """Telemetry from before the start, so that the windows are full when somebody looks."""
-DAY_AHEAD_LEAD = timedelta(hours=12)
-"""Tomorrow's day-ahead prices are known from noon, local time."""
 WARM_UP_PATIENCE_S = 30.0
 """How long the group has to stream the warm-up: a member that died keeps its partitions for ten seconds."""
 PULSE_PATIENCE_S = 1.0
 """How long it has to stream the last pulse of an interval, before the loops decide without it."""
 _LOOK_AGAIN_S = 0.02
+LOOKS_PER_PULSE = 2
+"""How often devices are looked at, so that no pulse of theirs is missed."""
 
 logger = logging.getLogger(__name__)
 
 
 class EmbeddedPlant:
-    """Owns a simulated plant while its context is open; :meth:`run` lets its time pass.
+    """Owns a plant while its context is open; :meth:`run` lets its time pass.
 
     Args:
-        settings: state directory, seed, pace and limits.
+        settings: state directory, seed, pace, limits and devices.
         loops: which of the supervisor's loops run here.
         wall: the machine's clock, from which a new plant's time starts.
         group: consumer group of the stream, where it is on Kafka.
         prefix: put before the name of every topic there.
+        stopped: once it is set, :meth:`run` ends after the pulse that has begun.
 
     Raises:
-        RoleError: on opening, if another process owns the plant, runs the loops or writes its store.
+        RoleError: on opening, if another process owns the plant, runs the loops or writes its store, or the
+            devices' clock is behind the plant's.
+        DriverError: on opening, if devices are named and cannot be read.
         TransportError, StoreError: on opening, if Kafka or InfluxDB is named and cannot be used.
     """
 
@@ -85,13 +93,14 @@ class EmbeddedPlant:
         *,
         group: str = STREAM_GROUP,
         prefix: str = "",
+        stopped: anyio.Event | None = None,
     ) -> None:
         self._settings = settings
+        self._stopped = stopped or anyio.Event()
         self._group, self._prefix = group, prefix
         self._wall = wall or RealClock()
         self._loops = loops
         self._stack = AsyncExitStack()
-        self._feeds: dict[date, MarketFeed] = {}
         self._daemon: Daemon | None = None
         self.metrics = StreamMetrics()
 
@@ -111,17 +120,18 @@ class EmbeddedPlant:
 
     async def _open(self) -> None:
         settings, stack = self._settings, self._stack
-        ledger = Ledger(settings.state)
+        ledger = make_ledger(settings)
         stack.callback(ledger.close)
         lease = take(stack, ledger, PLANT)
         learnt = load_or_train(settings)
         area = area_of(settings, learnt.model, learnt.outlook)
         streamed = stack.enter_context(stream_store(settings))
         reader = stack.enter_context(owner_store(settings, streamed))
-        self._outbox = Outbox(reader)
-        self._simulated = SimulatedArea(settings.seed, learnt.price_model)
-        begin, now = _span(ledger, self._wall.now())
-        self._clock = SimulatedClock(begin)
+        outbox = Outbox(reader)
+        simulated = SimulatedArea(settings.seed, learnt.price_model)
+        made = PlantMaker(settings, ledger, area.limits, simulated, self._wall, WARM_UP).make(stack)
+        self._plant, self._clock, self._until = made.plant, made.clock, made.begin
+        self._market = SimulatedMarket(simulated, outbox, area.limits.interval_s, made.begin)
         self.workplace = Workplace(
             area,
             ledger=ledger,
@@ -129,8 +139,9 @@ class EmbeddedPlant:
             clock=self._clock,
             tools=discover_tools().tools,
             knowledge=RegulationLibrary(settings.state),
+            console=partial(console_address, settings),
         )
-        self._plant = self._make_plant(begin)
+        self._alarm = DeviceAlarm(ledger, self._clock, lease)
         watch = StreamWatch(self.metrics, partial(store_problem, settings))
         engine_on = partial(
             StreamEngine,
@@ -141,67 +152,105 @@ class EmbeddedPlant:
             lateness_s=settings.lateness_s,
         )
         stream = plant_stream(settings, engine_on, watch.round_done, group=self._group, prefix=self._prefix)
+        self._stream = stack.enter_context(stream)
         self._owner = PlantOwner(
             plant=self._plant,
             clock=self._clock,
             workplace=self.workplace,
-            writer=self._outbox,
-            stream=stack.enter_context(stream),
+            writer=outbox,
+            stream=self._stream,
             lease=lease,
             hold_s=FINE_STEP_S,
             pace=FINE_STEP_S / settings.pulse_s,
         )
         self.metrics.watch(self.workplace)
-        await self._warm_up(now)
+        await self._warm_up(made.until)
         if self._loops:
-            self._daemon = await open_daemon(stack, self.workplace, self._loops, self._interval_start)
+            self._daemon = await open_daemon(
+                stack, self.workplace, settings, self._loops, self._interval_start
+            )
 
-    async def _warm_up(self, now: datetime) -> None:
-        """Play what was before, so that whoever looks finds full windows and known prices."""
-        running = self._interval_start()
-        self._announce(local_date(running))
-        self._quote(running)
-        self._pass_time(now)
+    async def _warm_up(self, until: datetime) -> None:
+        """Stream what was before, so that whoever looks finds full windows and known prices.
+
+        Of devices that is what a process before this one has measured; on Kafka the stream keeps it itself.
+        """
+        if isinstance(self._plant, MeteredPlant) and self._settings.kafka is None:
+            self._stream.take(self._measured(until))
+        self._pass_time(until)
         await self._streamed(WARM_UP_PATIENCE_S)
         self._owner.act()
 
-    def _make_plant(self, begin: datetime) -> PlantSimulator:
-        """The plant from ``begin`` on; its assets stand as the ledger saw them last."""
-        limits = self.workplace.area.limits
-        with self.workplace.ledger.reading() as connection:
-            report = latest_report(connection)
-        self._last_day = local_date(begin)
-        day = self._simulated.day(self._last_day)
-        ahead = replace(day, frame=day.frame[day.frame.index >= begin])
-        plant = PlantSimulator(ahead, limits.battery, limits.peaker)
-        if report is not None:
-            plant.restore(report.readings.battery, report.readings.peaker)
-        return plant
+    def _measured(self, until: datetime) -> list[Telemetry]:
+        reader = self.workplace.reader
+        found = [
+            pulse
+            for site in (AREA_SITE, NATIVE_SITE)
+            for pulse in reader.telemetry(site, until - WARM_UP, until)
+        ]
+        return sorted(found, key=lambda pulse: pulse.ts_utc)
 
     def _interval_start(self) -> datetime:
         return interval_start(self._clock.now(), self.workplace.area.limits.interval_s)
 
     async def run(self) -> None:
-        """Let a pulse pass every ``pulse_s`` of wall time, until cancelled.
+        """Let a pulse pass every ``pulse_s`` of wall time, until stopped or cancelled.
+
+        Devices that cannot be reached end nothing: an alarm says so, and they are tried again.
 
         Raises:
             LeaseLostError: when another process took the plant over.
         """
         due_s = time.monotonic()
         while True:
-            due_s += self._settings.pulse_s
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            if isinstance(self._plant, MeteredPlant):  # what was missed is over; nothing is made up for
+                due_s = max(due_s, time.monotonic()) + self._settings.pulse_s / LOOKS_PER_PULSE
+            else:
+                due_s += self._settings.pulse_s
+            with anyio.move_on_after(max(0.0, due_s - time.monotonic())):
+                await self._stopped.wait()
+            if self._stopped.is_set():
+                return
             await self.step()
 
     async def step(self) -> None:
-        """One pulse: play, stream, quote, decide, act."""
-        self._pass_time(self._clock.now() + PULSE)
-        self._owner.report()
+        """One pulse: play or look, stream, quote, decide, act; nothing while the devices have no new one."""
+        obey_halt_file(self._settings.state, self.workplace.ledger, self._clock.now())
+        before = self._until
+        problem = await self._go_on()
+        if problem is None and self._until == before:
+            return
         if self._daemon is not None:
-            if self._clock.now() == self._interval_start():
+            if problem is None and self._until == interval_start(
+                self._until, self.workplace.area.limits.interval_s
+            ):
                 await self._streamed(PULSE_PATIENCE_S)
             await self._daemon.step()
-        self._owner.act()
+        self._alarm.tell(problem or self._act())
+
+    async def _go_on(self) -> DriverError | None:
+        """Let the plant come to its next moment; what kept the devices from it."""
+        try:
+            moment = await self._next_moment()
+            if moment > self._until:
+                self._pass_time(moment)
+                self._owner.report()
+        except DriverError as error:
+            self._market.pass_time(self._clock.now())
+            return error
+        return None
+
+    def _act(self) -> DriverError | None:
+        try:
+            self._owner.act()
+        except DriverError as error:
+            return error
+        return None
+
+    async def _next_moment(self) -> datetime:
+        if isinstance(self._plant, MeteredPlant):  # whoever is served must not wait for devices
+            return await anyio.to_thread.run_sync(self._plant.look)
+        return self._until + PULSE
 
     async def _streamed(self, patience_s: float) -> None:
         """Wait until the newest pulses can be read; after a while go on, and what is read counts as old.
@@ -221,45 +270,11 @@ class EmbeddedPlant:
             age_s = self.workplace.observer.telemetry_age_s()
         except StoreError:
             return False
-        return age_s is not None and age_s <= FINE_STEP_S
+        passed_s = (self._clock.now() - self._until).total_seconds()  # since the pulse, while we looked
+        return age_s is not None and age_s <= FINE_STEP_S + passed_s
 
-    def _pass_time(self, now: datetime) -> None:
-        """Play and stream until ``now``, and publish the prices that become known on the way."""
-        while midnight(self._last_day + timedelta(days=1)) <= now:
-            self._last_day += timedelta(days=1)
-            self._plant.extend(self._simulated.day(self._last_day))
-        self._announce(local_date(now))
-        self._announce(local_date(now + DAY_AHEAD_LEAD))
-        for border in self._borders_until(now):
-            self._quote(border)
-        self._owner.advance_to(now)
-
-    def _borders_until(self, now: datetime) -> Iterator[datetime]:
-        """The borders of intervals between the clock and ``now``: their prices are known just before them."""
-        interval = timedelta(seconds=self.workplace.area.limits.interval_s)
-        border = self._interval_start() + interval
-        while border <= now:
-            yield border
-            border += interval
-
-    def _quote(self, border: datetime) -> None:
-        """Publish the real-time price of the interval that begins at ``border``."""
-        self._feeds[local_date(border)].quote_interval(border)
-
-    def _announce(self, day: date) -> None:
-        """Publish a day's day-ahead prices, once."""
-        if day not in self._feeds:
-            feed = MarketFeed(self._simulated.day(day), self._outbox)
-            feed.announce_day(midnight(day), midnight(day + timedelta(days=1)))
-            self._feeds = {known: kept for known, kept in self._feeds.items() if (day - known).days < 3}
-            self._feeds[day] = feed
-
-
-def _span(ledger: Ledger, wall: datetime) -> tuple[datetime, datetime]:
-    """From when the plant plays, and until when at once; plant time never goes back."""
-    now = interval_start(wall, FINE_STEP_S)
-    with ledger.reading() as connection:
-        reading = plant_clock_of(connection)
-    if reading is None:
-        return now - WARM_UP, now
-    return max(now - WARM_UP, reading.plant), max(now, reading.plant)
+    def _pass_time(self, moment: datetime) -> None:
+        """Play or take, and stream, until ``moment``, and publish the prices that become known on the way."""
+        self._market.pass_time(moment)
+        self._owner.advance_to(moment)
+        self._until = moment

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 from dispatch.plant_clock import LedgerClock, plant_clock_of
 from pipeline.fdia.fitted import FittedDetector
@@ -14,6 +15,7 @@ from pipeline.outlook import Outlook
 from pipeline.stream_model import StreamModel
 from policies.limits import Scale, load_limits
 from smartgrid.area import Area, Workplace
+from smartgrid.console_link import console_address
 from smartgrid.judging import judged
 from smartgrid.ledger_access import open_ledger
 from smartgrid.regulation import RegulationLibrary
@@ -66,6 +68,7 @@ def join(settings: Settings) -> Iterator[Workplace]:
                 clock=clock,
                 tools=discover_tools().tools,
                 knowledge=RegulationLibrary(settings.state),
+                console=partial(console_address, settings),
             )
 
 

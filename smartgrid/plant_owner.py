@@ -7,11 +7,12 @@ into the store.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from dispatch.executor import Applied, Executor
 from dispatch.lease import Lease
-from grid.clock import SimulatedClock
-from grid.drivers import AssetReadings
+from grid.clock import Clock
+from grid.drivers import AssetReadings, Driver
 from grid.drivers.simulated import SimulatedDriver
 from grid.plant import PlantSimulator
 from grid.telemetry import Telemetry
@@ -23,11 +24,37 @@ from smartgrid.plant_stream import PlantStream
 from tools.intervals import interval_start
 
 
+class MovingClock(Clock, Protocol):
+    """A clock that is told how far the plant has come."""
+
+    def advance_to(self, moment: datetime) -> None:
+        """Go on to ``moment``."""
+        ...
+
+
+class DrivenPlant(Protocol):
+    """A plant with a driver to its assets."""
+
+    @property
+    def driver(self) -> Driver:
+        """The way to its assets."""
+        ...
+
+    @property
+    def now(self) -> datetime:
+        """How far it has come."""
+        ...
+
+    def play_until(self, moment: datetime) -> list[Telemetry]:
+        """The pulses that come in on the way to ``moment``."""
+        ...
+
+
 class PlantOwner:
-    """A simulated plant and its executor in one process, and the stream that its pulses go to.
+    """A plant and its executor in one process, and the stream that its pulses go to.
 
     Args:
-        plant: the plant.
+        plant: simulated here, or behind a driver.
         clock: the plant's clock, moved by :meth:`advance_to` alone.
         workplace: the ledger, the area's limits, and the store to read.
         writer: takes what the assets did.
@@ -40,8 +67,8 @@ class PlantOwner:
     def __init__(
         self,
         *,
-        plant: PlantSimulator,
-        clock: SimulatedClock,
+        plant: PlantSimulator | DrivenPlant,
+        clock: MovingClock,
         workplace: Workplace,
         writer: OwnerWriter,
         stream: PlantStream,
@@ -54,7 +81,7 @@ class PlantOwner:
         self._clock = clock
         self._stream = stream
         self._interval_s = area.limits.interval_s
-        self._driver = SimulatedDriver(plant)
+        self._driver = SimulatedDriver(plant) if isinstance(plant, PlantSimulator) else plant.driver
         self._prices = IntervalPrices(workplace.reader, self._interval_s)
         self._price = self._prices.at(clock.now())
         self._executor = Executor(
@@ -74,7 +101,11 @@ class PlantOwner:
         self._executor.reconcile()
 
     def advance_to(self, moment: datetime) -> int:
-        """Play the plant until ``moment`` and publish what came in; the number of pulses."""
+        """Play the plant until ``moment`` and publish what came in; the number of pulses.
+
+        Raises:
+            DriverError: if the devices cannot be read now.
+        """
         pulses: list[Telemetry] = []
         for border in self._borders_until(moment):
             pulses += self._plant.play_until(border)
@@ -92,14 +123,22 @@ class PlantOwner:
             border += interval
 
     def act(self) -> Applied:
-        """Merge the live proposals and set the assets."""
+        """Merge the live proposals and set the assets.
+
+        Raises:
+            DriverError: if the devices cannot be used now; what was intended then has no receipt.
+        """
         self._look_up_price()
         applied = self._executor.tick()
         self._diary.follow(applied, self._driver.read())
         return applied
 
     def report(self) -> None:
-        """Record what the assets report, so that every process decides on it."""
+        """Record what the assets report, so that every process decides on it.
+
+        Raises:
+            DriverError: if the devices cannot be read now.
+        """
         self._look_up_price()
         self._executor.report()
 

@@ -5,6 +5,11 @@ from datetime import datetime
 from typing import Protocol
 
 from grid.assets import BatteryState, PeakerState
+from grid.errors import GridError
+
+
+class DriverError(GridError):
+    """The devices cannot be used now; the text names them and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,45 @@ class AssetReadings:
     peaker_setpoint_kw: float
 
 
+@dataclass(frozen=True, slots=True)
+class MeterReadings:
+    """What the meter of the interconnection measures, in the vocabulary of :mod:`grid.telemetry`.
+
+    Attributes:
+        net_load_kw: as metered, so with battery and peaker in it.
+        load_kw, solar_kw, wind_kw: what lies behind it; None where it is not metered.
+        frequency_hz: None where it is not measured.
+    """
+
+    net_load_kw: float
+    load_kw: float | None = None
+    solar_kw: float | None = None
+    wind_kw: float | None = None
+    frequency_hz: float | None = None
+
+
 class Driver(Protocol):
     """The only way to the devices; one process owns it."""
 
     def apply(self, battery_kw: float, peaker_kw: float) -> None:
-        """Ask for a power from now on, in kW; positive injects into the grid (:mod:`grid.units`)."""
+        """Ask for a power from now on, in kW; positive injects into the grid (:mod:`grid.units`).
+
+        Raises:
+            DriverError: if a device does not take it.
+        """
         ...
 
     def read(self) -> AssetReadings:
-        """What the devices report now."""
+        """What the devices report now.
+
+        Raises:
+            DriverError: if one does not answer.
+        """
+        ...
+
+    def taken_kw(self, battery_kw: float, peaker_kw: float) -> tuple[float, float]:
+        """What :meth:`read` reports as the setpoints once these were applied, since registers round.
+
+        NaN stands for one that no register can hold, so that it was never applied.
+        """
         ...

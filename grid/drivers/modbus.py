@@ -19,9 +19,9 @@ from pymodbus.pdu import ModbusPDU
 
 from grid.assets import BatteryState, PeakerState
 from grid.clock import Clock
-from grid.drivers import AssetReadings
-from grid.drivers.register_map import ModbusSettings, Point, points_of
-from grid.errors import GridError
+from grid.drivers import AssetReadings, DriverError, MeterReadings
+from grid.drivers.register_map import METER, ModbusSettings, Point, points_of
+from grid.drivers.registers import RegisterError
 
 LONGEST_READ = 125
 """Registers that one request may read, by the protocol."""
@@ -29,7 +29,7 @@ LONGEST_READ = 125
 Ask = Callable[[ModbusTcpClient], ModbusPDU]
 
 
-class ModbusError(GridError):
+class ModbusError(DriverError):
     """A device cannot be used now; the text names it and says what to do."""
 
 
@@ -157,12 +157,14 @@ class ModbusDriver:
         self._clock = clock
         self._monotonic = monotonic
         self._points = {point.name: point for point in points_of(settings)}
-        self._reads = _spans(self._points.values())
+        self._reads = _spans(point for point in self._points.values() if not point.of_meter)
+        self._all_reads = _spans(self._points.values())
         setpoints = (self._points["battery.setpoint_kw"], self._points["peaker.setpoint_kw"])
         self._writes = _spans(setpoints)
         self._connections = {
             (device.host, device.port): _Connection(device.host, device.port, settings, monotonic)
-            for device in (settings.battery, settings.peaker)
+            for device in (settings.battery, settings.peaker, settings.meter)
+            if device is not None
         }
         self._clocks: dict[str, tuple[float, float]] = {}
         self._peaker_since: tuple[bool, datetime] | None = None
@@ -195,9 +197,39 @@ class ModbusDriver:
             RegisterError, DeviceUnreachableError, DeviceRefusedError, StaleReadingError: where a value
                 cannot be had now; none is returned then.
         """
-        values = {
-            point.name: point.decode(words) for span in self._reads for point, words in self._read(span)
+        return self._assets(self._values(self._reads))
+
+    def look(self) -> tuple[AssetReadings, MeterReadings | None]:
+        """What the devices and the meter report now, from one request where they are one block.
+
+        Returns:
+            the assets' readings and the meter's; None where no meter is named.
+
+        Raises:
+            RegisterError, DeviceUnreachableError, DeviceRefusedError, StaleReadingError: as :meth:`read`.
+        """
+        values = self._values(self._all_reads)
+        metered = {
+            name.removeprefix(METER): value for name, value in values.items() if name.startswith(METER)
         }
+        metered.pop("clock_s", None)
+        return self._assets(values), MeterReadings(**metered) if metered else None
+
+    def taken_kw(self, battery_kw: float, peaker_kw: float) -> tuple[float, float]:
+        """What the setpoints read back as once these were applied; NaN for one that does not fit."""
+        return self._taken_kw("battery", battery_kw), self._taken_kw("peaker", peaker_kw)
+
+    def _taken_kw(self, asset: str, power_kw: float) -> float:
+        point = self._points[f"{asset}.setpoint_kw"]
+        try:
+            return point.decode(point.encode(power_kw))
+        except RegisterError:
+            return math.nan
+
+    def _values(self, spans: Iterable[_Span]) -> dict[str, float]:
+        return {point.name: point.decode(words) for span in spans for point, words in self._read(span)}
+
+    def _assets(self, values: Mapping[str, float]) -> AssetReadings:
         ts_utc = self._time_of(values)
         return AssetReadings(
             ts_utc,

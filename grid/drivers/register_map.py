@@ -1,4 +1,4 @@
-"""Where devices keep their values: Modbus registers with kind, scale and word order, as validated settings.
+"""Where devices keep their values: the register map, as validated settings.
 
 In ``smartgrid.toml`` a device is its address and, unless it is our own plant (``smartgrid plant``), all of
 its registers: a map is given whole or not at all, so that no default address of ours ever reaches a device
@@ -13,149 +13,25 @@ of another make::
     setpoint_kw = { address = 40100, kind = "int16", scale = 0.1 }
     power_kw = { address = 30000, kind = "int32", scale = -0.001, table = "input" }
     ...
-
-A value is the raw number times ``scale``: a device that counts charging as positive has a negative one.
 """
 
-import math
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
-from pymodbus.client.mixin import ModbusClientMixin
 
-from grid.errors import GridError
-
-Kind = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
-WordOrder = Literal["big", "little"]
-
-ADDRESSES = 65_536
-_SAME_STEP = 1e-6
-"""A value this close to a whole step, in steps, is that step: what is left is rounding of the division."""
-
-
-class RegisterError(GridError):
-    """A value does not fit its register, or the register holds none: correct the map or ask the device."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Register(_Section):
-    """One value of a device."""
-
-    address: int = Field(description="as sent on the wire, from 0", ge=0, lt=ADDRESSES)
-    kind: Kind = Field("float64", description="how the value is written in 16-bit words")
-    scale: float = Field(
-        1.0, description="value = raw number × scale; negative where the device's sign differs"
-    )
-    table: Literal["holding", "input"] = Field("holding", description="which registers: code 3 or code 4")
-    missing: int | None = Field(
-        None, description="raw number that means no value, such as -32768 for an int16 of SunSpec"
-    )
-
-    @property
-    def words(self) -> int:
-        """How many 16-bit words it takes."""
-        return int(self._type.value[1])
-
-    @property
-    def _type(self) -> ModbusClientMixin.DATATYPE:
-        return ModbusClientMixin.DATATYPE[self.kind.upper()]
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        if self.scale == 0:
-            raise PydanticCustomError(
-                "scale", "a scale of 0 loses the value; write 1, or e.g. 0.1 for tenths"
-            )
-        if self.address + self.words > ADDRESSES:
-            raise PydanticCustomError("address", "the value would pass the last register, 65535")
-        return self
-
-    def encode(self, value: float, word_order: WordOrder) -> list[int]:
-        """The words of a value; whole numbers of steps are cut towards zero, never beyond what was asked.
-
-        Raises:
-            RegisterError: if it is not finite or does not fit.
-        """
-        raw = value / self.scale + 0.0  # adding 0.0 turns -0.0, which some devices do not know, into 0.0
-        if not math.isfinite(raw):
-            raise RegisterError(f"{value} is no value for register {self.address}; give a finite one")
-        number = raw if self.kind.startswith("float") else _whole(raw)
-        try:
-            return ModbusClientMixin.convert_to_registers(number, self._type, word_order)
-        except (struct.error, OverflowError):
-            raise RegisterError(
-                f"{value} does not fit the {self.kind} at register {self.address} with scale {self.scale:g}; "
-                "correct kind or scale of the map, or the asset's rating in the limits"
-            ) from None
-
-    def decode(self, words: list[int], word_order: WordOrder) -> float:
-        """The value of its words.
-
-        Raises:
-            RegisterError: if they say that there is none.
-        """
-        raw = ModbusClientMixin.convert_from_registers(words, self._type, word_order)
-        if not isinstance(raw, int | float):
-            raise TypeError(f"register {self.address}: {len(words)} words where {self.words} make a value")
-        if raw == self.missing or not math.isfinite(raw):
-            raise RegisterError(
-                f"register {self.address} holds no value ({raw}); see whether the device has started and "
-                "measures this, or correct address, kind and word_order of the map"
-            )
-        return raw * self.scale
-
-
-def _whole(raw: float) -> int:
-    nearest = round(raw)
-    return nearest if abs(raw - nearest) <= _SAME_STEP else math.trunc(raw)
-
-
-def _setpoint(register: Register) -> Register:
-    if register.table != "holding" or register.missing is not None:
-        raise PydanticCustomError("setpoint", "a setpoint is a holding register without a missing value")
-    return register
-
-
-Setpoint = Annotated[Register, AfterValidator(_setpoint)]
-
-
-class BatteryRegisters(_Section):
-    """Registers of a battery; two values may share one, each with a scale of its own."""
-
-    setpoint_kw: Setpoint = Field(description="power asked for, positive discharges; read back once written")
-    power_kw: Register = Field(description="power at the meter, positive discharges")
-    soc_kwh: Register = Field(description="energy stored; where it is in percent, scale = capacity / 100")
-    charged_kwh: Register = Field(description="energy taken from the grid so far")
-    discharged_kwh: Register = Field(description="energy given to the grid so far")
-    cell_discharged_kwh: Register = Field(
-        description="energy taken from the cells so far; else that of discharged_kwh, scale / √efficiency"
-    )
-    clock_s: Register | None = Field(
-        None, description="the device's seconds since 1970 UTC, which must go on; our clock where unset"
-    )
-
-
-class PeakerRegisters(_Section):
-    """Registers of a gas peaker; two values may share one, each with a scale of its own."""
-
-    setpoint_kw: Setpoint = Field(description="power asked for, 0 asks it to be off; read back once written")
-    power_kw: Register = Field(description="power generated")
-    on: Register = Field(description="not 0 while it is synchronised; that of power_kw serves too")
-    starts: Register = Field(description="starts so far")
-    generated_kwh: Register = Field(description="energy generated so far")
-    in_state_s: Register | None = Field(
-        None, description="seconds on, or off; where unset counted from when the driver first saw it so"
-    )
-    clock_s: Register | None = Field(
-        None, description="the device's seconds since 1970 UTC, which must go on; our clock where unset"
-    )
+from grid.drivers.registers import (
+    BatteryRegisters,
+    Kind,
+    MeterRegisters,
+    PeakerRegisters,
+    Register,
+    RegisterError,
+    Section,
+    WordOrder,
+)
 
 
 def _at(address: int, kind: Kind = "float64") -> Register:
@@ -184,11 +60,24 @@ PLANT_PEAKER = PeakerRegisters(
 )
 """The peaker of ``smartgrid plant``."""
 
+PLANT_METER = MeterRegisters(
+    net_load_kw=_at(47),
+    load_kw=_at(51),
+    solar_kw=_at(55),
+    wind_kw=_at(59),
+    frequency_hz=_at(63),
+    clock_s=_at(8),
+)
+"""The area's meter of ``smartgrid plant``, in the same block."""
+
+METER = "meter."
+"""How the names of the meter's points begin."""
+
 PLANT_PORT = 5020
 """Where ``smartgrid plant`` listens: 502, Modbus's own, is for privileged processes."""
 
 
-class ModbusDevice(_Section):
+class ModbusDevice(Section):
     """How a device is reached."""
 
     host: str = Field("127.0.0.1", description="name or address", min_length=1)
@@ -209,11 +98,23 @@ class PeakerDevice(ModbusDevice):
     registers: PeakerRegisters = Field(PLANT_PEAKER, description="all of them, where it is another device")
 
 
-class ModbusSettings(_Section):
+class MeterDevice(ModbusDevice):
+    """The meter of the interconnection; the one of ``smartgrid plant`` by default."""
+
+    registers: MeterRegisters = Field(PLANT_METER, description="all of them, where it is another device")
+
+
+class ModbusSettings(Section):
     """The devices of a plant, and the driver's patience with them."""
 
+    host: str = Field("127.0.0.1", description="of the devices that name none themselves", min_length=1)
+    port: int = Field(PLANT_PORT, description="of the devices that name none themselves", ge=1, le=65535)
+    unit: int = Field(1, description="of the devices that name none themselves", ge=0, le=255)
     battery: BatteryDevice = Field(default_factory=BatteryDevice)
     peaker: PeakerDevice = Field(default_factory=PeakerDevice)
+    meter: MeterDevice | None = Field(
+        None, description="where the area's net load is measured; that of smartgrid plant, beside its battery"
+    )
     timeout_s: float = Field(1.0, description="longest wait for a connection, and for an answer", gt=0, le=60)
     first_retry_s: float = Field(
         0.5, description="after a failure nothing is tried for so long, twice as long after the next", gt=0
@@ -222,6 +123,24 @@ class ModbusSettings(_Section):
     stale_after_s: float = Field(
         30.0, description="a device's clock that stands still for longer makes its readings stale", gt=0
     )
+
+    @property
+    def name(self) -> str:
+        """What people call it: where its battery and peaker are."""
+        places = dict.fromkeys(f"{device.host}:{device.port}" for device in (self.battery, self.peaker))
+        return f"Modbus TCP {' and '.join(places)}"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_address(cls, given: Any) -> Any:
+        """Each device has the common address, unless it names its own; our plant's battery has a meter."""
+        if not isinstance(given, dict):
+            return given
+        common = {name: given[name] for name in ("host", "port", "unit") if name in given}
+        devices = {name: given.get(name, {}) for name in ("battery", "peaker")}
+        devices["meter"] = given.get("meter", _meter_beside(devices["battery"]))
+        shared = {name: {**common, **own} if isinstance(own, dict) else own for name, own in devices.items()}
+        return {**given, **shared}
 
     @model_validator(mode="after")
     def _two_setpoints(self) -> Self:
@@ -246,6 +165,11 @@ class Point:
     name: str
     device: ModbusDevice
     register: Register
+
+    @property
+    def of_meter(self) -> bool:
+        """Whether the meter measures it, not an asset."""
+        return self.name.startswith(METER)
 
     @property
     def source(self) -> tuple[str, int, int, str]:
@@ -281,8 +205,21 @@ class Point:
 
 
 def points_of(settings: ModbusSettings) -> Iterator[Point]:
-    """Every value that the map names: the battery's, then the peaker's."""
-    for asset, device in (("battery", settings.battery), ("peaker", settings.peaker)):
+    """Every value that the map names: the battery's, then the peaker's, then the meter's."""
+    named: dict[str, BatteryDevice | PeakerDevice | MeterDevice | None]
+    named = {"battery": settings.battery, "peaker": settings.peaker, "meter": settings.meter}
+    for name, device in named.items():
+        if device is None:
+            continue
         for field, register in device.registers:
             if register is not None:
-                yield Point(f"{asset}.{field}", device, register)
+                yield Point(f"{name}.{field}", device, register)
+
+
+def _meter_beside(battery: object) -> dict[str, Any] | None:
+    """Where our plant's meter is, by where its battery is said to be; None beside another make's."""
+    if isinstance(battery, BatteryDevice):
+        battery = battery.model_dump(exclude_unset=True)
+    if not isinstance(battery, dict) or "registers" in battery:
+        return None
+    return {name: value for name, value in battery.items() if name in ModbusDevice.model_fields}

@@ -23,3 +23,7 @@ class SimulatedDriver:
         return AssetReadings(
             self._plant.now, self._plant.battery, self._plant.peaker, *self._plant.set_points_kw
         )
+
+    def taken_kw(self, battery_kw: float, peaker_kw: float) -> tuple[float, float]:
+        """The simulated plant keeps setpoints as they are."""
+        return battery_kw, peaker_kw

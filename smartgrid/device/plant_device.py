@@ -5,11 +5,11 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from grid.drivers import AssetReadings
-from grid.drivers.simulated import SimulatedDriver
+from grid.drivers import AssetReadings, MeterReadings
 from grid.plant import PlantSimulator
 from grid.series import BaseSeries
-from smartgrid.simulated_area import local_date, midnight
+from grid.telemetry import AREA_SITE, NATIVE_SITE, Telemetry
+from smartgrid.endless_plant import EndlessPlant
 
 Asset = Literal["battery", "peaker"]
 
@@ -36,11 +36,10 @@ class PlantDevice:
         self, plant: PlantSimulator, day_after: Callable[[date], BaseSeries], timeout_s: float
     ) -> None:
         self._plant = plant
-        self._day_after = day_after
-        self._last_day = local_date(plant.now)
+        self._endless = EndlessPlant(plant, day_after)
         self._timeout = timedelta(seconds=timeout_s)
         self._due: dict[Asset, datetime] = {}
-        self._driver = SimulatedDriver(plant)
+        self._pulses: dict[str, Telemetry] = {}
 
     def advance_to(self, moment: datetime) -> None:
         """Play on, with each setpoint until its time-out."""
@@ -63,13 +62,24 @@ class PlantDevice:
             PlantError: on one that is not a finite number.
         """
         self.advance_to(moment)
+        before = self._plant.set_points_kw
         for asset, power_kw in wanted_kw.items():
             self._set(asset, power_kw)
             self._due[asset] = moment + self._timeout
+        if self._plant.set_points_kw != before:
+            logger.info("setpoints at %s: battery %r kW, peaker %r kW", moment, *self._plant.set_points_kw)
 
     def readings(self) -> AssetReadings:
         """What the assets report at the plant's own time."""
-        return self._driver.read()
+        return self._endless.driver.read()
+
+    def metered(self) -> MeterReadings | None:
+        """The newest pulse of the meters; None before the first one, and where its net load is missing."""
+        area, native = self._pulses.get(AREA_SITE), self._pulses.get(NATIVE_SITE)
+        if area is None or native is None or area.net_load_kw is None:
+            return None
+        parts = native.load_kw, native.solar_kw, native.wind_kw
+        return MeterReadings(area.net_load_kw, *parts, area.frequency_hz)
 
     def _set(self, asset: Asset, power_kw: float) -> None:
         battery_kw, peaker_kw = self._plant.set_points_kw
@@ -79,7 +89,4 @@ class PlantDevice:
             self._plant.set_points(battery_kw, power_kw)
 
     def _play_until(self, moment: datetime) -> None:
-        while midnight(self._last_day + timedelta(days=1)) <= moment:
-            self._last_day += timedelta(days=1)
-            self._plant.extend(self._day_after(self._last_day))
-        self._plant.play_until(moment)
+        self._pulses |= {pulse.site: pulse for pulse in self._endless.play_until(moment)[-2:]}

@@ -1,14 +1,17 @@
 """The plant's registers: what a Modbus client reads and writes, kept by pymodbus, filled when asked."""
 
+import math
 from dataclasses import asdict
 from typing import cast
 
+from pymodbus.client.mixin import ModbusClientMixin
 from pymodbus.constants import ExcCodes
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from grid.clock import Clock
-from grid.drivers import AssetReadings
-from grid.drivers.register_map import ModbusSettings, Point, RegisterError, points_of
+from grid.drivers import AssetReadings, MeterReadings
+from grid.drivers.register_map import ModbusSettings, Point, points_of
+from grid.drivers.registers import RegisterError
 from smartgrid.device.plant_device import Asset, PlantDevice
 
 FOREVER_S = 1e9
@@ -21,6 +24,7 @@ _POINTS = tuple(points_of(ModbusSettings()))
 _SETPOINTS: dict[Asset, Point] = {
     cast(Asset, point.name.split(".")[0]): point for point in _POINTS if point.name.endswith(".setpoint_kw")
 }
+_NO_VALUE = ModbusClientMixin.convert_to_registers(math.nan, ModbusClientMixin.DATATYPE.FLOAT64)
 _COUNT = max(max(point.words) for point in _POINTS) + 1
 
 
@@ -46,7 +50,7 @@ def sim_device(plant: PlantDevice, clock: Clock) -> SimDevice:
             plant.advance_to(clock.now())
         except RegisterError:
             return ExcCodes.ILLEGAL_VALUE
-        registers[:_COUNT] = _image(plant.readings())
+        registers[:_COUNT] = _image(plant.readings(), plant.metered())
         return None
 
     registers = SimData(0, values=[0] * _COUNT, datatype=DataType.REGISTERS)
@@ -69,20 +73,26 @@ def _wanted(address: int, words: list[int]) -> dict[Asset, float]:
     }
 
 
-def _image(readings: AssetReadings) -> list[int]:
-    """All registers, from the first on."""
-    values = _values(readings)
+def _image(readings: AssetReadings, metered: MeterReadings | None) -> list[int]:
+    """All registers, from the first on; what is not measured is no number, and never 0."""
+    values = _values(readings, metered)
     image = [0] * _COUNT
     for point in _POINTS:
-        start = point.register.address
-        image[start : start + point.register.words] = point.encode(values[point.name])
+        start, value = point.register.address, values.get(point.name)
+        image[start : start + point.register.words] = _NO_VALUE if value is None else point.encode(value)
     return image
 
 
-def _values(readings: AssetReadings) -> dict[str, float]:
-    clock_s = readings.ts_utc.timestamp()
-    battery = asdict(readings.battery) | {"setpoint_kw": readings.battery_setpoint_kw, "clock_s": clock_s}
-    peaker = asdict(readings.peaker) | {"setpoint_kw": readings.peaker_setpoint_kw, "clock_s": clock_s}
+def _values(readings: AssetReadings, metered: MeterReadings | None) -> dict[str, float]:
+    clock = {"clock_s": readings.ts_utc.timestamp()}
+    battery = asdict(readings.battery) | clock | {"setpoint_kw": readings.battery_setpoint_kw}
+    peaker = asdict(readings.peaker) | clock | {"setpoint_kw": readings.peaker_setpoint_kw}
     peaker["in_state_s"] = min(readings.peaker.in_state_s, FOREVER_S)
-    named = {"battery": battery, "peaker": peaker}
-    return {f"{asset}.{field}": float(value) for asset, own in named.items() for field, value in own.items()}
+    meter = clock | ({} if metered is None else asdict(metered))
+    named = {"battery": battery, "peaker": peaker, "meter": meter}
+    return {
+        f"{device}.{field}": float(value)
+        for device, own in named.items()
+        for field, value in own.items()
+        if value is not None
+    }

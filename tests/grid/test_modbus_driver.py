@@ -1,6 +1,7 @@
 """The driver against devices of another make: integers, low word first, two units, over real TCP."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from grid.assets import BatteryState, PeakerState
 from grid.clock import SimulatedClock
-from grid.drivers import Driver
+from grid.drivers import Driver, MeterReadings
 from grid.drivers.modbus import (
     DeviceRefusedError,
     DeviceUnreachableError,
@@ -21,7 +22,8 @@ from grid.drivers.modbus import (
     StaleReadingError,
     WriteNotVerifiedError,
 )
-from grid.drivers.register_map import ModbusSettings, RegisterError, points_of
+from grid.drivers.register_map import ModbusSettings, points_of
+from grid.drivers.registers import RegisterError
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 BATTERY = {
@@ -356,3 +358,38 @@ def test_time_in_state_is_counted_from_when_the_state_was_first_seen(devices: De
     off = driver.read().peaker
     assert (off.on, off.in_state_s) == (False, 0.0)
     driver.close()
+
+
+def test_what_was_taken_is_what_reads_back_in_the_registers_own_steps(
+    devices: Devices, connect: Connect
+) -> None:
+    driver = connect(devices.port)
+    driver.apply(123.456, 77.7777777)
+    readings = driver.read()
+    taken = readings.battery_setpoint_kw, readings.peaker_setpoint_kw
+    assert driver.taken_kw(123.456, 77.7777777) == taken
+    assert taken[0] == pytest.approx(123.4)
+    assert taken[1] == pytest.approx(77.7777777, rel=1e-6)
+    assert taken[1] != 77.7777777
+    assert math.isnan(driver.taken_kw(1e9, 0.0)[0])
+
+
+def test_assets_and_meter_are_read_of_one_moment_and_no_meter_is_none(
+    devices: Devices, connect: Connect
+) -> None:
+    meter = {"port": devices.port, "unit": 4, "registers": {"net_load_kw": {"address": 200, "kind": "int32"}}}
+    assert connect(devices.port).look()[1] is None
+    driver = connect(devices.port, meter=meter)
+    devices.words[4, "holding", 200], devices.words[4, "holding", 201] = 0, 41_000
+    readings, metered = driver.look()
+    assert readings == driver.read()
+    assert metered == MeterReadings(41_000.0)
+
+
+def test_a_meter_that_is_silent_stops_no_asset(devices: Devices, connect: Connect) -> None:
+    registers = {"net_load_kw": {"address": 7, "kind": "int32"}}
+    driver = connect(devices.port, meter={"port": 1, "registers": registers})
+    driver.apply(100.0, 0.0)
+    assert driver.read().battery_setpoint_kw == pytest.approx(100.0)
+    with pytest.raises(DeviceUnreachableError, match=r"127\.0\.0\.1:1"):
+        driver.look()

@@ -12,16 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from grid.drivers.register_map import (
-    PLANT_BATTERY,
-    BatteryDevice,
-    Kind,
-    ModbusSettings,
-    Register,
-    RegisterError,
-    WordOrder,
-    points_of,
-)
+from grid.drivers.register_map import PLANT_BATTERY, BatteryDevice, ModbusSettings, points_of
+from grid.drivers.registers import Kind, Register, RegisterError, WordOrder
 
 INTEGERS: dict[Kind, tuple[int, int]] = {
     "int16": (-(2**15), 2**15 - 1),
@@ -159,7 +151,24 @@ def test_a_map_is_read_from_the_settings_file() -> None:
 def test_one_request_reads_the_whole_plant_of_one_moment() -> None:
     points = list(points_of(ModbusSettings()))
     assert len({point.source for point in points}) == 1
-    assert frozenset[int]().union(*(point.words for point in points)) == set(range(47))
+    assert frozenset[int]().union(*(point.words for point in points)) == set(range(67))
+
+
+def test_the_common_address_holds_for_devices_that_name_none_and_our_battery_has_its_meter_beside_it() -> (
+    None
+):
+    common = ModbusSettings.model_validate({"host": "10.0.0.7", "port": 502, "peaker": {"host": "10.0.0.8"}})
+    assert common.meter is not None
+    assert {(device.host, device.port) for device in (common.battery, common.meter)} == {("10.0.0.7", 502)}
+    assert (common.peaker.host, common.peaker.port) == ("10.0.0.8", 502)
+    own = ModbusSettings.model_validate({"battery": {"host": "10.0.0.9"}})
+    assert own.meter is not None
+    assert own.meter.host == "10.0.0.9"
+
+
+def test_beside_a_battery_of_another_make_no_meter_is_made_up() -> None:
+    registers = PLANT_BATTERY.model_dump()
+    assert ModbusSettings.model_validate({"battery": {"registers": registers}}).meter is None
 
 
 GUIDE = Path(__file__).parents[2] / "docs" / "modbus.md"
