@@ -5,16 +5,45 @@ from typing import Any
 
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp.types import CallToolResult, TextContent
+from mcp.types import (
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    InputRequiredResult,
+    TextContent,
+)
+from pydantic import TypeAdapter, ValidationError
 
 from grid_supervisor.errors import ToolCallError
 
 Answer = Mapping[str, Any]
 """A tool's structured answer, as the protocol carries it."""
+_RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(CallToolResult | InputRequiredResult)
+
+
+class Reads:
+    """What the tools said in one tick: each question is asked once, whichever loop asks it first."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Answer] = {}
+
+    async def ask(self, client: Client, tool: str, **arguments: Any) -> Answer:
+        """The answer; a question that failed may be asked again.
+
+        Raises:
+            ToolCallError: as :func:`call_tool` does.
+        """
+        question = f"{tool} {arguments}"
+        if question not in self._answers:
+            self._answers[question] = await call_tool(client, tool, arguments)
+        return self._answers[question]
 
 
 async def call_tool(client: Client, name: str, arguments: Mapping[str, Any]) -> Answer:
     """Call a tool and return its structured answer.
+
+    Our server answers by each tool's model. The session's ``call_tool`` would check every number of that once
+    more against the schema made of the same model, which took half of a tick's time.
 
     Raises:
         ToolCallError: when the tool refused, failed, asked back or answered without structure, or the
@@ -22,8 +51,9 @@ async def call_tool(client: Client, name: str, arguments: Mapping[str, Any]) -> 
     """
     try:
         # A question from the server must not be answered automatically: the supervisor decides nothing twice.
-        result = await client.session.call_tool(name, dict(arguments), allow_input_required=True)
-    except MCPError as error:
+        params = CallToolRequestParams(name=name, arguments=dict(arguments))
+        result = await client.session.send_request(CallToolRequest(params=params), _RESULT)
+    except (MCPError, ValidationError) as error:  # the latter: no answer that the protocol knows
         raise ToolCallError(f"{name}: {error}") from error
     if not isinstance(result, CallToolResult):
         raise ToolCallError(f"{name}: the server asks for input; the supervisor gives none")

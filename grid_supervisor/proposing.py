@@ -15,6 +15,16 @@ class ToolRequest:
     tool: str
     arguments: dict[str, Any]
 
+    @property
+    def key(self) -> str:
+        """Its idempotency key: loop, asset, interval."""
+        return str(self.arguments["idempotency_key"])
+
+    @property
+    def asset(self) -> str:
+        """The asset that it moves."""
+        return "peaker" if self.tool == "dispatch_peaker" else "battery"
+
 
 def request_for(loop: str, decision: Decision, view: GridView) -> ToolRequest:
     """The call that a decision asks for.

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Outcome = Literal["acted", "idle", "blocked"]
-ActionStatus = Literal["accepted", "pending_approval", "denied", "waiting", "withdrawn", "expired", "refused"]
+Outcome = Literal["acted", "idle", "blocked", "shadowed"]
+ActionStatus = Literal[
+    "accepted", "pending_approval", "denied", "waiting", "withdrawn", "expired", "refused", "shadow"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Action:
         status: ``accepted``, ``pending_approval`` and ``denied`` are the server's words; ``waiting``: an
             operator has still to decide, or has denied it a short while ago; ``withdrawn``: no longer
             wanted when it was approved; ``expired``: nobody decided in time; ``refused``: the call
-            itself failed.
+            itself failed; ``shadow``: what it would have asked for, in shadow mode.
         detail: what the server answered, in words.
         proposal_id, approval_id: where the ledger keeps it.
         expected_gain_usd: what the policy expects; None where it did not compute it.
@@ -42,7 +44,8 @@ class LoopResult:
     Attributes:
         loop: its name.
         interval_start: the interval that it acted on; None when not even the status could be read.
-        outcome: ``acted`` when the server took a proposal, ``blocked`` when it must not act.
+        outcome: ``acted`` when the server took a proposal, ``blocked`` when it must not act, ``shadowed``
+            when it only says what it would have done.
         reason: why it was blocked; empty otherwise.
         actions: one for each wish.
     """

@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from mcp import Client
 
+from grid_supervisor.calls import Reads
 from grid_supervisor.errors import SupervisorError
 from grid_supervisor.loop import Loop, Policy
 from grid_supervisor.results import TickResult
@@ -30,6 +31,7 @@ class Supervisor:
         clients: an open MCP client for each loop to run, by the names of :data:`POLICIES`.
         saver: keeps the threads of pending requests.
         settles_at: when the accounts close and stored energy is settled; None without an end.
+        shadow: whether the loops only say what they would do.
 
     Raises:
         SupervisorError: for a loop that does not exist.
@@ -40,16 +42,22 @@ class Supervisor:
         clients: Mapping[str, Client],
         saver: BaseCheckpointSaver[Any],
         settles_at: datetime | None = None,
+        *,
+        shadow: bool = False,
     ) -> None:
         unknown = sorted(set(clients) - set(POLICIES))
         if unknown:
             raise SupervisorError(f"no loop {unknown[0]!r}; choose from: {', '.join(POLICIES)}")
         self._loops = [
-            Loop(name, policy, clients[name], saver, settles_at)
+            Loop(name, policy, clients[name], saver, settles_at, shadow=shadow)
             for name, policy in POLICIES.items()
             if name in clients
         ]
 
     async def tick(self) -> TickResult:
-        """Let each loop act once on the coming interval."""
-        return TickResult(tuple([await loop.tick() for loop in self._loops]))
+        """Let each loop act once on the coming interval.
+
+        What a loop proposes moves nothing before the plant's owner acts, so they share what they read.
+        """
+        reads = Reads()
+        return TickResult(tuple([await loop.tick(reads) for loop in self._loops]))

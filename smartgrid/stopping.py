@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import Event
 
 import anyio
+from anyio.abc import TaskStatus
 
 
 async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:
@@ -19,6 +20,24 @@ async def until_stopped(work: Callable[[], Awaitable[None]]) -> None:
 
         tasks.start_soon(watch)
         await work()
+        tasks.cancel_scope.cancel()
+
+
+async def until_drained(work: Callable[[anyio.Event], Awaitable[None]]) -> None:
+    """Run ``work`` until it ends: the first SIGINT or SIGTERM sets its event, a second one cancels it."""
+    stopped = anyio.Event()
+
+    async def watch(*, task_status: TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                if stopped.is_set():
+                    tasks.cancel_scope.cancel()
+                stopped.set()
+
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(watch)
+        await work(stopped)
         tasks.cancel_scope.cancel()
 
 

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from mcp import Client
 from sqlalchemy import Row, select
@@ -148,7 +150,7 @@ class Plant:
         policy: Policy | None = None,
         name: str = "response",
         principal: Principal | None = None,
-        saver: InMemorySaver | None = None,
+        saver: BaseCheckpointSaver[Any] | None = None,
     ) -> AsyncIterator[Loop]:
         """A loop over a connection of its own; with its own policy and principal when none is given."""
         bound = principal or {"response": RESPONSE, "trading": TRADING}[name]
@@ -156,10 +158,14 @@ class Plant:
             yield Loop(name, policy or POLICIES[name], client, saver or InMemorySaver())
 
     @asynccontextmanager
-    async def supervisor(self, settles_at: datetime | None = None) -> AsyncIterator[Supervisor]:
+    async def supervisor(
+        self, settles_at: datetime | None = None, *, shadow: bool = False
+    ) -> AsyncIterator[Supervisor]:
         """Both loops with their own policies, wired as everywhere."""
         async with AsyncExitStack() as stack:
-            yield await open_supervisor(stack, self.workplace, ("response", "trading"), settles_at)
+            yield await open_supervisor(
+                stack, self.workplace, ("response", "trading"), settles_at, shadow=shadow
+            )
 
     def act(self) -> Setpoints:
         """Let the owner merge what is live, and set the devices."""

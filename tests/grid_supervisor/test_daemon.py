@@ -2,9 +2,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
 from dispatch.errors import LeaseLostError
 from grid_supervisor.daemon import Daemon
+from grid_supervisor.results import TickResult
+from grid_supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from tests.grid_supervisor.conftest import Plant
@@ -50,3 +53,29 @@ async def test_a_lost_lease_ends_the_daemon_before_it_acts(plant: "Plant") -> No
         with pytest.raises(LeaseLostError):
             await Daemon(supervisor, border.interval_start, border.renew).step()
     assert plant.accepted() == []
+
+
+async def test_a_tick_that_broke_is_tried_again_in_its_interval(plant: "Plant") -> None:
+    ticks = []
+
+    class Breaks(Supervisor):
+        async def tick(self) -> TickResult:
+            ticks.append(plant.clock.now())
+            if len(ticks) == 1:
+                raise OSError("the disk is full")
+            return TickResult(())
+
+    daemon = Daemon(Breaks({}, InMemorySaver()), plant.clock.now, lambda: None)
+    with pytest.raises(OSError, match="full"):
+        await daemon.step()
+    assert await daemon.step() is not None
+    assert await daemon.step() is None
+
+
+async def test_whoever_listens_is_told_what_each_tick_did(plant: "Plant") -> None:
+    told: list[TickResult] = []
+    async with plant.supervisor() as supervisor:
+        daemon = Daemon(supervisor, plant.clock.now, lambda: None, [told.append])
+        result = await daemon.step()
+        await daemon.step()
+    assert told == [result]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -18,6 +18,8 @@ from grid_supervisor.supervisor import Supervisor
 from pipeline.instability import InstabilityEvent
 from policies.limits import Limits
 from policies.principal import RESPONSE, local_principal, operator_principal
+from tools.contract import Tool, ToolContext
+from tools.registry import discover_tools
 
 if TYPE_CHECKING:
     from tests.grid_supervisor.conftest import Plant, Script
@@ -106,6 +108,27 @@ async def test_only_the_loops_that_have_a_connection_run(plant: "Plant") -> None
         tick = await Supervisor({"response": client}, InMemorySaver()).tick()
     assert [result.loop for result in tick.loops] == ["response"]
     assert plant.accepted() == []
+
+
+async def test_what_the_loops_share_is_read_once_a_tick_and_anew_in_the_next(
+    make_plant: "Callable[..., Plant]",
+) -> None:
+    asked: list[str] = []
+
+    def counted(tool: Tool) -> Tool:
+        async def run(request: Any, context: ToolContext) -> Any:
+            asked.append(tool.name)
+            return await tool.run(request, context)
+
+        return replace(tool, run=run)
+
+    plant = make_plant(tools=tuple(counted(tool) for tool in discover_tools().tools))
+    reads = ["get_grid_status", "quote_prices", "check_telemetry", "forecast_net_load"]
+    async with plant.supervisor() as supervisor:
+        for _ in range(2):
+            await supervisor.tick()
+            assert [name for name in asked if name in reads] == reads
+            asked.clear()
 
 
 # -- who acts ---------------------------------------------------------------------------------------

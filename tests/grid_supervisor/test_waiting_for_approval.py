@@ -1,19 +1,20 @@
 """From a peaker start that needs a person to the one call that carries it out, or to its end."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from mcp import Client
 
 from dispatch.flags import halt, resume
-from grid_supervisor.approval_graph import ApprovalGraph
-from grid_supervisor.errors import ToolCallError
 from grid_supervisor.results import Action, LoopResult
 from policies.limits import Limits
-from policies.principal import RESPONSE, operator_principal
+from policies.principal import operator_principal
+from tools.contract import ToolContext
+from tools.errors import ToolUnavailableError
+from tools.registry import discover_tools
 
 if TYPE_CHECKING:
     from tests.grid_supervisor.conftest import Plant, Script
@@ -235,56 +236,134 @@ async def test_a_battery_dispatch_may_wait_as_a_start_does(cautious: "Plant", sc
     assert [row.power_kw for row in cautious.accepted()] == [600]
 
 
-# -- the checkpointed thread ----------------------------------------------------------------------
+@pytest.mark.parametrize("other_kw", [-150.0, 0.0, 150.0])
+async def test_a_battery_request_that_waits_holds_back_its_own_direction_alone(
+    cautious: "Plant", script: "Script", other_kw: float
+) -> None:
+    script.wants("battery", 600.0)
+    async with cautious.loop(script) as loop:
+        await loop.tick()
+        cautious.advance()
+        script.wants("battery", other_kw)
+        expected = "waiting" if other_kw > 0 else "accepted"
+        assert only_action(await loop.tick()).status == expected
+        cautious.advance()
+        cautious.approvals.approve("1", OPERATOR, "go ahead")
+        script.wants("battery", 700.0)
+        assert only_action(await loop.tick()).power_kw == 600
+    assert states(cautious) == ["CONSUMED"]
 
-CALL: dict[str, Any] = {
-    "power_kw": START_KW,
-    "duration_min": 60.0,
-    "reason": "hold the ramp",
-    "idempotency_key": "response/peaker/noon",
-}
+
+async def test_in_the_interval_of_a_request_its_asset_has_no_other_call(
+    cautious: "Plant", script: "Script"
+) -> None:
+    """Both would have the interval's idempotency key, and only one of them could ever act."""
+    script.wants("battery", 600.0)
+    async with cautious.loop(script) as loop:
+        await loop.tick()
+        script.wants("battery", -150.0)
+        assert only_action(await loop.tick()).status == "waiting"
+    assert cautious.accepted() == []
 
 
-async def asked_for(plant: "Plant", client: Client, saver: InMemorySaver) -> str:
-    """A start that was asked for and frozen; the approval's number."""
-    answer = await client.call_tool("dispatch_peaker", CALL)
-    assert answer.structured_content is not None
-    approval_id: str = answer.structured_content["approval_id"]
-    await ApprovalGraph(client, saver).open(approval_id, "dispatch_peaker", CALL)
-    return approval_id
+async def test_each_direction_may_wait_for_its_own_approval(cautious: "Plant", script: "Script") -> None:
+    async with cautious.loop(script) as loop:
+        for wanted_kw in (600.0, -600.0):
+            script.wants("battery", wanted_kw)
+            assert only_action(await loop.tick()).status == "pending_approval"
+            cautious.advance()
+        cautious.approvals.approve("1", OPERATOR, "go ahead")
+        script.wants("battery", 500.0)
+        assert only_action(await loop.tick()).approval_id == "1"
+    assert states(cautious) == ["CONSUMED", "PENDING"]
 
 
-async def test_a_frozen_call_outlives_the_graph_that_froze_it(plant: "Plant") -> None:
+# -- a call whose answer does not come ----------------------------------------------------------------
+
+
+class Flaky:
+    """A tool that fails when the test says so, before it acts or after it."""
+
+    def __init__(self, name: str) -> None:
+        self.fails: Literal["never", "before", "after"] = "never"
+        found = {tool.name: tool for tool in discover_tools().tools}
+        self._run = found[name].run
+        self.tools = (
+            *(tool for tool in found.values() if tool.name != name),
+            replace(found[name], run=self.run),
+        )
+
+    async def run(self, request: Any, context: ToolContext) -> Any:
+        if self.fails == "before":
+            raise ToolUnavailableError("the line is down")
+        answer = await self._run(request, context)
+        if self.fails == "after":
+            raise ToolUnavailableError("the line is down")
+        return answer
+
+
+@pytest.fixture
+def flaky() -> Flaky:
+    return Flaky("dispatch_peaker")
+
+
+async def test_a_request_whose_answer_was_lost_is_found_again(
+    make_plant: "Callable[..., Plant]", script: "Script", flaky: Flaky
+) -> None:
+    plant = make_plant(tools=flaky.tools)
+    script.wants("peaker", START_KW)
+    flaky.fails = "after"
+    async with plant.loop(script) as loop:
+        assert only_action(await loop.tick()).status == "refused"
+        flaky.fails = "never"
+        plant.advance()
+        action = only_action(await loop.tick())
+        assert (action.status, action.approval_id) == ("waiting", "1")
+        plant.approvals.approve("1", OPERATOR, "the ramp is real")
+        assert only_action(await loop.tick()).status == "accepted"
+    assert states(plant) == ["CONSUMED"]
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_an_approved_call_that_failed_is_made_again_and_acts_once(
+    make_plant: "Callable[..., Plant]", script: "Script", flaky: Flaky, moment: Any
+) -> None:
     saver = InMemorySaver()
-    async with Client(plant.workplace.server_for(RESPONSE)) as client:
-        approval_id = await asked_for(plant, client, saver)
-    plant.approvals.approve(approval_id, OPERATOR, "the ramp is real")
-    async with Client(plant.workplace.server_for(RESPONSE)) as client:
-        answer = await ApprovalGraph(client, saver).settle(approval_id, "approved")
-    assert answer is not None
-    assert answer["status"] == "accepted"
+    plant = make_plant(tools=flaky.tools)
+    script.wants("peaker", START_KW)
+    async with plant.loop(script, saver=saver) as loop:
+        await loop.tick()
+        plant.approvals.approve("1", OPERATOR, "the ramp is real")
+        flaky.fails = moment
+        refused = only_action(await loop.tick())
+        assert (refused.status, refused.approval_id) == ("refused", "1")
+        flaky.fails = "never"
+        plant.advance()
+        done = only_action(await loop.tick())
+        assert (done.status, done.approval_id, done.proposal_id) == ("accepted", "1", "1")
+        script.wants_nothing()
+        plant.advance()
+        await loop.tick()
     assert [row.power_kw for row in plant.accepted()] == [START_KW]
+    assert states(plant) == ["CONSUMED"]
     assert not saver.storage
 
 
-@pytest.mark.parametrize("decision", ["denied", "expired", "withdrawn"])
-async def test_only_an_approval_repeats_the_call(plant: "Plant", decision: Any) -> None:
-    saver = InMemorySaver()
-    async with Client(plant.workplace.server_for(RESPONSE)) as client:
-        approval_id = await asked_for(plant, client, saver)
-        plant.approvals.approve(approval_id, OPERATOR, "the ramp is real")
-        assert await ApprovalGraph(client, saver).settle(approval_id, decision) is None
-    assert plant.accepted() == []
-    assert not saver.storage
-
-
-async def test_a_repeated_call_that_fails_closes_its_thread(plant: "Plant") -> None:
-    saver = InMemorySaver()
-    async with Client(plant.workplace.server_for(RESPONSE)) as client:
-        approval_id = await asked_for(plant, client, saver)
-        plant.approvals.approve(approval_id, OPERATOR, "the ramp is real")
-        plant.store.close()
-        with pytest.raises(ToolCallError, match=r"telemetry\.db: cannot be read"):
-            await ApprovalGraph(client, saver).settle(approval_id, "approved")
-    assert not saver.storage
-    assert plant.accepted() == []
+async def test_an_approved_call_that_a_guardrail_refuses_keeps_its_approval(
+    make_plant: "Callable[..., Plant]", script: "Script"
+) -> None:
+    plant = make_plant(limits=Limits.model_validate({"approval": {"power_kw": 200.0}}))
+    script.wants("battery", 600.0)
+    async with plant.loop(script) as loop:
+        await loop.tick()
+        plant.approvals.approve("1", OPERATOR, "go ahead")
+        stored_kwh = plant.simulator.battery.soc_kwh
+        plant.simulator.restore(replace(plant.simulator.battery, soc_kwh=0.0), plant.simulator.peaker)
+        plant.executor.report()
+        plant.advance()
+        denied = only_action(await loop.tick())
+        assert denied.status == "denied"
+        plant.simulator.restore(replace(plant.simulator.battery, soc_kwh=stored_kwh), plant.simulator.peaker)
+        plant.advance()
+        assert only_action(await loop.tick()).status == "accepted"
+    assert states(plant) == ["CONSUMED"]
