@@ -1,6 +1,6 @@
 """A forecast of the 30-minute net-load change as a band, and what can be read from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -28,6 +28,18 @@ class Forecast:
     p50_kw: float
     p90_kw: float
     model: str
+
+    def widened(self, factor: float) -> "Forecast":
+        """The same with a band so many times as wide, the median where it is.
+
+        Args:
+            factor: 1 or more.
+        """
+        below_kw, above_kw = self.p50_kw - self.p10_kw, self.p90_kw - self.p50_kw
+        if factor == 1.0:
+            return self
+        p10_kw, p90_kw = self.p50_kw - factor * below_kw, self.p50_kw + factor * above_kw
+        return replace(self, p10_kw=p10_kw, p90_kw=p90_kw)
 
     def probability_beyond(self, limit_kw: float) -> float:
         """P(|change| > limit) of the band.

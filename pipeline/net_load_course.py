@@ -9,6 +9,7 @@ learnt with them, by lead and by time of day.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -86,9 +87,7 @@ class Correction:
         """
         ahead = np.arange(1, steps + 1)
         inputs = course_inputs(seen_kw, paths, ahead, self.window)
-        by_lead = np.asarray(self.weights)
-        weights = np.column_stack([self._between(ahead, by_lead[:, column]) for column in range(INPUTS)])
-        return np.asarray(seen_kw[-1] + np.sum(inputs * weights, axis=1))
+        return np.asarray(seen_kw[-1] + np.sum(inputs * _weights(self, steps), axis=1))
 
     def sigma_of_change_kw(self, slots: Indices) -> Floats:
         """Standard deviation of the 30-minute change that ends in each coming interval.
@@ -103,6 +102,15 @@ class Correction:
 
     def _between(self, ahead: Indices, by_lead: Floats) -> Floats:
         return np.interp(np.log(ahead), np.log(self.leads), by_lead)
+
+    def weights_ahead(self, steps: int) -> Floats:
+        """Weights of the next ``steps`` intervals, a row each."""
+        ahead, by_lead = np.arange(1, steps + 1), np.asarray(self.weights)
+        return np.column_stack([self._between(ahead, by_lead[:, column]) for column in range(INPUTS)])
+
+
+_weights = lru_cache(maxsize=8)(Correction.weights_ahead)
+"""They are the same at every moment."""
 
 
 def course_inputs(seen_kw: Floats, paths: Paths, ahead: Indices, window: int) -> Floats:

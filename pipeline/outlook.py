@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from grid.intervals import interval_length_s, interval_means
 from grid.series import BaseSeries
@@ -32,6 +33,7 @@ TYPICAL_DAYS: Final = 14
 FEWEST_DAYS: Final = 5
 """Of recent days, to take the place of the training rows' typical day."""
 _DAY_S: Final = 86_400.0
+_STEADY_S: Final = 3 * _DAY_S
 
 Prices = Mapping[datetime, float]
 """Day-ahead prices by interval start."""
@@ -112,13 +114,17 @@ class Outlook:
             return None
         first = now - len(seen) * timedelta(seconds=self.interval_s)
         at_s = self._starts_s(first, len(seen) + steps)
-        levels = self.correction.levels_kw(seen, self.paths(at_s, da_price_usd_per_mwh), steps)
-        sigma_kw = self.correction.sigma_of_change_kw(self.slots(at_s[len(seen) :]))
+        slots = self.slots(at_s)
+        levels = self.correction.levels_kw(seen, self._paths(at_s, slots, da_price_usd_per_mwh), steps)
+        sigma_kw = self.correction.sigma_of_change_kw(slots[len(seen) :])
         return Course(np.concatenate((seen[-1:], levels)), sigma_kw)
 
     def paths(self, at_s: Floats, da_price_usd_per_mwh: Prices) -> Paths:
         """What is known beforehand of some intervals (starts in s since 1970)."""
-        typical = self._profile(at_s)
+        return self._paths(at_s, self.slots(at_s), da_price_usd_per_mwh)
+
+    def _paths(self, at_s: Floats, slots: Indices, da_price_usd_per_mwh: Prices) -> Paths:
+        typical = np.asarray(np.asarray(self.profile_kw)[slots])
         if not da_price_usd_per_mwh or not self.price_usd_per_mwh:
             return Paths(typical, typical, typical)
         hours = self._hours(da_price_usd_per_mwh)
@@ -133,7 +139,10 @@ class Outlook:
 
     def slots(self, at_s: Floats) -> Indices:
         """The interval of the local day of some starts (s since 1970)."""
-        return _slots(self._local(at_s), self.interval_s)
+        offset_s = _steady_offset_s(at_s, ZoneInfo(self.site_tz))
+        if offset_s is None:
+            return _slots(self._local(at_s), self.interval_s)
+        return _slots_of_seconds(np.floor(at_s) + offset_s, self.interval_s)
 
     def refreshed(self, recent: BaseSeries) -> "Outlook":
         """The same with what was typical of the last days, where they are enough; what is learnt stays."""
@@ -151,7 +160,7 @@ class Outlook:
         return np.asarray(start.timestamp() + self.interval_s * np.arange(steps))
 
     def _local(self, at_s: Floats) -> pd.DatetimeIndex:
-        stamps = pd.DatetimeIndex(pd.to_datetime(at_s, unit="s", utc=True))
+        stamps = pd.DatetimeIndex(np.floor(at_s).astype("datetime64[s]"), tz="UTC")
         return stamps.tz_convert(ZoneInfo(self.site_tz))
 
     def _profile(self, at_s: Floats) -> Floats:
@@ -230,8 +239,24 @@ def fit_outlook(series: Sequence[BaseSeries], *, site_tz: str) -> Outlook:
 
 def _slots(local: pd.DatetimeIndex, interval_s: float) -> Indices:
     """The interval of the local day by the clock on the wall; a day of 25 hours repeats some."""
-    seconds = local.hour * 3600 + local.minute * 60 + local.second
-    return np.asarray(np.floor(seconds / interval_s), dtype=np.intp)
+    return _slots_of_seconds(local.tz_localize(None).as_unit("s").asi8, interval_s)
+
+
+def _slots_of_seconds(local_s: NDArray[Any], interval_s: float) -> Indices:
+    return np.asarray(np.floor(local_s % _DAY_S / interval_s), dtype=np.intp)
+
+
+def _steady_offset_s(at_s: Floats, zone: ZoneInfo) -> float | None:
+    """The zone's distance from UTC where it stays the same over some close moments; None otherwise.
+
+    Each tick asks for the slots of a day or two, and pandas would take most of the outlook's time for them.
+    """
+    if not len(at_s) or np.ptp(at_s) > _STEADY_S:
+        return None
+    hours = np.arange(at_s.min(), at_s.max() + SECONDS_PER_HOUR, SECONDS_PER_HOUR)
+    offsets = {datetime.fromtimestamp(hour, zone).utcoffset() for hour in hours.tolist()}
+    offset = offsets.pop()
+    return None if offsets or offset is None else offset.total_seconds()
 
 
 def typical_kw(level_kw: Floats, slots: Indices, interval_s: float) -> Floats:

@@ -8,11 +8,12 @@ that, which fades with the lead: the usual part of it slowly, what is out of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, Literal
 
 import numpy as np
 
-from pipeline.arrays import Floats, Indices
+from pipeline.arrays import Floats
 
 INPUTS: Final = 5
 QUANTILES: Final = (0.1, 0.5, 0.9)
@@ -56,22 +57,16 @@ class PriceCourse:
         """
         steps = len(day_ahead)
         base, inputs = self.base_and_inputs(now, day_ahead, levels_kw)
-        ahead = np.arange(1, steps + 1)
-        weights = np.column_stack([self._between(ahead, row) for row in np.asarray(self.weights).T])
-        expected = base + np.sum(inputs * weights, axis=1)
+        expected = base + np.sum(inputs * _ahead(self, "weights", steps), axis=1)
         if now is not None and steps:
             expected[0] = now
         return np.asarray(expected)
 
     def strays_usd_per_mwh(self, steps: int) -> Floats:
         """Quantiles of price less expectation, a row each interval; none in the first, which is known."""
-        ahead = np.arange(1, steps + 1)
-        strays = np.column_stack([self._between(ahead, row) for row in np.asarray(self.spread_usd_per_mwh).T])
+        strays = _ahead(self, "spread_usd_per_mwh", steps).copy()
         strays[:1] = 0.0
         return strays
-
-    def _between(self, ahead: Indices, by_lead: Floats) -> Floats:
-        return np.interp(np.log(ahead), np.log(self.leads), by_lead)
 
     def base_and_inputs(
         self, now: float | None, day_ahead: Floats, levels_kw: Floats
@@ -87,6 +82,14 @@ class PriceCourse:
         near = float(np.clip(off, -self.usual_usd_per_mwh, self.usual_usd_per_mwh))
         rest = np.full((steps, 3), (near, off - near, 1.0))
         return base, np.column_stack([np.nan_to_num(usual - base), ramp, rest])
+
+
+@lru_cache(maxsize=8)
+def _ahead(course: PriceCourse, learnt: Literal["weights", "spread_usd_per_mwh"], steps: int) -> Floats:
+    """What was learnt for some leads, for each of the next ``steps`` intervals: a row each, at any moment."""
+    ahead, leads = np.log(np.arange(1, steps + 1)), np.log(course.leads)
+    columns = np.asarray(getattr(course, learnt)).T
+    return np.column_stack([np.interp(ahead, leads, by_lead) for by_lead in columns])
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ trading moves the battery along it, response bounds the coming interval and star
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array, eye_array, hstack, vstack
+from scipy.sparse import csc_array, csr_array, eye_array, hstack, vstack
 
 from grid.market import RAMP_PENALTY_USD_PER_KWH
 from grid.units import KW_PER_MW
@@ -52,20 +53,24 @@ class Plan:
     cost_usd: float
 
 
-def make_plan(view: GridView, outlook: Outlook, gas_low_kw: Array, gas_high_kw: Array) -> Plan:
+def make_plan(
+    view: GridView, outlook: Outlook, gas_low_kw: Array, gas_high_kw: Array, held_kw: Sequence[float] = ()
+) -> Plan:
     """The plan of least expected cost.
 
     Args:
         view: the state.
         outlook: what to expect.
         gas_low_kw, gas_high_kw: the peaker's range at each step.
+        held_kw: the battery's power in the first steps, where it is given beforehand.
 
     Raises:
         PlanError: if a number is not finite, or the solver finds no plan, which a view that does not
-            contradict itself cannot cause.
+            contradict itself, and a power that the battery can hold, cannot cause.
     """
     columns = _Columns(outlook.grid)
     low, high = columns.bounds(view, outlook, gas_low_kw, gas_high_kw)
+    columns.hold(low, high, held_kw)
     costs = columns.costs(view, outlook)
     left_kwh = max(0.0, view.battery.max_cycles_per_day - view.cycles_today) * view.battery.energy_kwh
     right = _right_hand_side(view, outlook)
@@ -150,6 +155,13 @@ class _Columns:
         self.part(low, "free")[unknown], self.part(high, "free")[unknown] = -np.inf, np.inf
         return low, high
 
+    def hold(self, low: Array, high: Array, held_kw: Sequence[float]) -> None:
+        """Leave the battery no choice in the first steps."""
+        power_kw = np.array(held_kw, dtype=np.float64)
+        for name, sign in (("charge", -1.0), ("discharge", 1.0)):
+            for bound in (low, high):
+                self.part(bound, name)[: len(power_kw)] = np.maximum(0.0, sign * power_kw)
+
 
 def band_reserve_kw(view: GridView, outlook: Outlook) -> tuple[float, float]:
     """Discharge and charge that the band may ask of the battery within 30 minutes, in kW, both >= 0.
@@ -191,8 +203,10 @@ def _right_hand_side(view: GridView, outlook: Outlook) -> Array:
 
 
 @lru_cache(maxsize=512)
-def _matrix(grid: Grid, eta: float) -> csr_array:
+def _matrix(grid: Grid, eta: float) -> csc_array:
     """Rows of storage, ramps, cycles and missing energy; it changes with the horizon's shape alone.
+
+    By columns, as the solver wants it.
 
     Ramp rows: free + up1 + up2 + up3 − down1 − down2 − down3 + moved injection = change of native.
     """
@@ -206,7 +220,7 @@ def _matrix(grid: Grid, eta: float) -> csr_array:
     flat = csr_array((1, k))
     cycles = [flat, csr_array((grid.hours / eta).reshape(1, k)), *[flat] * 9, csr_array((1, 1))]
     missing = [flat, flat, csr_array(eye_array(1, k, k=k - 1)), *[flat] * 8, csr_array(eye_array(1, 1))]
-    return csr_array(vstack([hstack(row) for row in (storage, ramps, cycles, missing)]))
+    return csc_array(vstack([hstack(row) for row in (storage, ramps, cycles, missing)], format="csr"))
 
 
 def _moved(grid: Grid) -> csr_array:

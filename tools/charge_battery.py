@@ -22,4 +22,5 @@ tool = Tool(
     input_model=DispatchRequest,
     output_model=DispatchAnswer,
     run=run,
+    toolset="dispatch",
 )

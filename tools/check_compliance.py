@@ -124,4 +124,5 @@ tool = Tool(
     input_model=ComplianceRequest,
     output_model=ComplianceAnswer,
     run=run,
+    toolset="knowledge",
 )

@@ -23,19 +23,15 @@ class CheckAnswer(ToolOutput):
 
     site: str
     trust: float = Field(description="0 (do not act on it) to 1")
-    trusted: bool = Field(description="whether autonomy may act on it")
-    score: float | None = Field(
-        description="of a fitted detector: 1 is the threshold of one false alarm a day; else deviations"
-    )
+    trusted: bool = Field(description="autonomy may act on it")
+    score: float | None = Field(description="1: one false alarm a day, of a fitted detector; else deviations")
     alarm: bool
-    channel: str | None = Field(description="suspected channel")
-    kind: str | None = Field(description="suspected kind of fault or attack")
+    channel: str | None = Field(description="suspected")
+    kind: str | None = Field(description="suspected fault or attack")
     since: datetime | None
-    substitute_kw: float | None = Field(
-        description="net load to use instead of the newest pulse's; a stand-in, never a measurement"
-    )
-    substitute_from: str | None = Field(description="what the stand-in rests on: other meters, forecast")
-    age_s: float | None = Field(description="seconds since the newest pulse's stamp")
+    substitute_kw: float | None = Field(description="stand-in for the newest net load, never a measurement")
+    substitute_from: str | None = Field(description="what that rests on")
+    age_s: float | None = Field(description="of the newest pulse")
     stale: bool
 
 
@@ -81,4 +77,5 @@ tool = Tool(
     input_model=CheckRequest,
     output_model=CheckAnswer,
     run=run,
+    toolset="grid",
 )

@@ -5,28 +5,16 @@ it is tested without any server. It reads through the context's views and acts o
 :meth:`ToolContext.propose`, which the guardrails stand behind.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol, get_args
+from typing import Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
 from pydantic.errors import PydanticUserError
 
+from dispatch.flags import Halt
 from dispatch.service import DispatchOutcome
 from grid.clock import Clock
-from grid.drivers import AssetReadings
-from grid.units import require_utc
 from knowledge.index import Index
 from pipeline.forecasting.drivers import Explainer
 from pipeline.outlook import Outlook
@@ -34,104 +22,30 @@ from pipeline.store import SeriesReader
 from policies.limits import PlantLimits
 from policies.principal import SCOPE_APPROVE, SCOPE_DISPATCH, SCOPE_READ, Principal
 from policies.proposal import AssetName
+from tools.desk import AssetsView, Desk, DeskView, PendingApproval, SiteInfo
 from tools.errors import ToolDefinitionError, ToolInputError, ToolScopeError
+from tools.fields import SiteName, ToolInput, ToolOutput, UtcTime
+from tools.views import behind, frozen_mapping, view_of
+
+__all__ = [
+    "AssetsView",
+    "Desk",
+    "DeskView",
+    "Effect",
+    "PendingApproval",
+    "Progress",
+    "SiteInfo",
+    "SiteName",
+    "Tool",
+    "ToolCall",
+    "ToolContext",
+    "ToolInput",
+    "ToolOutput",
+    "UtcTime",
+    "no_progress",
+]
 
 Effect = Literal["read", "act"]
-
-
-def _usable_utc(value: datetime) -> datetime:
-    if not 1970 <= value.year <= 2200:
-        raise ValueError("give a year from 1970 to 2200")
-    return require_utc(value, "time")
-
-
-def _no_bare_number(value: Any) -> Any:
-    """pydantic takes a number for seconds since 1970: "2024" would be half an hour past its midnight."""
-    with suppress(OverflowError):
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return value
-    raise ValueError("give ISO-8601 with an offset, such as 2026-01-31T12:00:00Z")
-
-
-UtcTime = Annotated[AwareDatetime, BeforeValidator(_no_bare_number), AfterValidator(_usable_utc)]
-"""A moment: ISO-8601 with an offset at the edge (a naive one or a number is refused), UTC inside."""
-
-SiteName = Annotated[str, Field(description="metered site", min_length=1, max_length=100)]
-
-
-class ToolInput(BaseModel):
-    """Base of every tool's input: unknown fields, NaN, infinities and true as a number are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        kind = cls.model_fields[info.field_name or ""].annotation
-        kinds = (kind, *get_args(kind))
-        if isinstance(value, bool) and bool not in kinds and (int in kinds or float in kinds):
-            raise ValueError("true and false are no numbers; give a number")
-        return value
-
-
-class ToolOutput(BaseModel):
-    """Base of every tool's output: what is missing is None, never NaN and never 0."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
-
-
-@dataclass(frozen=True, slots=True)
-class SiteInfo:
-    """A metered site that the tools may name.
-
-    Attributes:
-        cadence_s: nominal seconds between pulses.
-        tz: IANA time zone of its local day.
-        parent: the area that it belongs to.
-    """
-
-    name: str
-    cadence_s: float
-    tz: str = "UTC"
-    parent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AssetsView:
-    """What the assets did so far; what they can do is in the limits.
-
-    Attributes:
-        readings: what the devices last reported; None before their first report.
-        cycles_today: equivalent full cycles of the battery since local midnight.
-        starts_today: starts of the peaker since local midnight.
-    """
-
-    readings: AssetReadings | None
-    cycles_today: float
-    starts_today: int
-
-
-@dataclass(frozen=True, slots=True)
-class PendingApproval:
-    """A proposal that waits for, or has, a human's decision and has not been carried out.
-
-    Attributes:
-        state: ``pending``, ``approved`` or ``denied``.
-        rules: the names of the guardrails that asked for it.
-    """
-
-    approval_id: str
-    state: Literal["pending", "approved", "denied"]
-    tool: str
-    asset: str
-    power_kw: float
-    duration_s: float
-    requester: str
-    reason: str
-    rules: tuple[str, ...]
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,46 +63,21 @@ class ToolCall:
     arguments: Mapping[str, Any]
 
 
-class Desk(Protocol):
-    """The dispatch desk behind a context: the state of the assets, and where proposals go."""
+Progress = Callable[[float, float | None, str], None]
+"""Tells the caller how far a long call is: done, total (None: unknown), and what is being done."""
 
-    def assets(self) -> AssetsView:
-        """The assets now."""
-        ...
 
-    def halted(self) -> bool:
-        """Whether the autonomy is halted."""
-        ...
-
-    def approvals(self) -> Sequence[PendingApproval]:
-        """Requests that wait for a decision, or were decided and not yet carried out; none expired."""
-        ...
-
-    def propose(
-        self,
-        *,
-        asset: AssetName,
-        power_kw: float,
-        duration_s: float,
-        reason: str,
-        lower_kw: float | None,
-        upper_kw: float | None,
-        event_id: str | None,
-        forecast_issued_at: str | None,
-        expected_effect: str,
-        expected_cost_usd: float | None,
-        idempotency_key: str | None,
-        principal: Principal,
-        tool: str,
-        arguments: Mapping[str, Any],
-    ) -> DispatchOutcome:
-        """Judge the proposal; record it and, if nothing forbids it, let it act."""
-        ...
+def no_progress(done: float, total: float | None = None, message: str = "") -> None:
+    """Tell nobody: the caller did not ask, or there is no server."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """All that a tool may see, and its only way to act.
+
+    Invariants:
+        Whatever the wiring gives, a tool finds read-only views: no writing store, no clock to move, no
+        desk to propose at past :meth:`propose`.
 
     Attributes:
         principal: who is at the other end of the connection.
@@ -202,6 +91,8 @@ class ToolContext:
         explainer: says what drives a forecast; None where there is no model here.
         desk: the state of the assets, and where :meth:`propose` takes a proposal.
         call: the call that this context serves.
+        progress: tells a caller who asked how far a long call is; a plain function that never waits,
+            to be called from the tool or from a thread of its own.
     """
 
     principal: Principal
@@ -212,9 +103,22 @@ class ToolContext:
     currency: str
     outlook: Outlook | None
     knowledge: Index | None
-    desk: Desk = field(repr=False)
+    desk: DeskView = field(repr=False)
     explainer: Explainer | None = None
     call: ToolCall | None = None
+    progress: Progress = field(default=no_progress, repr=False)
+
+    def __post_init__(self) -> None:
+        views = {
+            "clock": view_of(Clock, self.clock),
+            "reader": view_of(SeriesReader, self.reader),
+            "sites": frozen_mapping(self.sites),
+            "knowledge": view_of(Index, self.knowledge),
+            "desk": view_of(DeskView, self.desk),
+            "explainer": view_of(Explainer, self.explainer),
+        }
+        for name, view in views.items():
+            object.__setattr__(self, name, view)
 
     def site(self, name: str) -> SiteInfo:
         """The site of that name.
@@ -227,6 +131,17 @@ class ToolContext:
         except KeyError:
             known = ", ".join(sorted(self.sites))
             raise ToolInputError(f"site={name!r} is not known; use one of: {known}") from None
+
+    def halt(self, reason: str) -> tuple[Halt, bool]:
+        """Halt the autonomy, as the connection's principal; the halt in force, and whether it is new.
+
+        Raises:
+            ToolScopeError: when the tool did not declare that it acts.
+        """
+        if self.call is None or self.call.effect != "act":
+            raise ToolScopeError("only a tool with effect='act', called through the server, may halt")
+        desk: Desk = behind(self.desk)
+        return desk.halt(self.principal, reason)
 
     async def propose(
         self,
@@ -262,7 +177,8 @@ class ToolContext:
         """
         if self.call is None or self.call.effect != "act":
             raise ToolScopeError("only a tool with effect='act', called through the server, may propose")
-        return self.desk.propose(
+        desk: Desk = behind(self.desk)
+        return desk.propose(
             asset=asset,
             power_kw=power_kw,
             duration_s=duration_s,
@@ -292,6 +208,8 @@ class Tool:
         scope: what the caller's principal must hold: ``grid:read`` or ``grid:dispatch``.
         input_model, output_model: the request and the answer.
         run: the function.
+        toolset: the group by which a server chooses tools (``--toolsets``): ``grid``, ``market``,
+            ``dispatch``, ``knowledge``, or one of a plugin's own.
 
     Raises:
         ToolDefinitionError: when the definition contradicts itself. No tool may approve.
@@ -305,6 +223,7 @@ class Tool:
     input_model: type[ToolInput]
     output_model: type[ToolOutput]
     run: Callable[[Any, ToolContext], Awaitable[ToolOutput]]
+    toolset: str = "custom"
 
     def __post_init__(self) -> None:
         wanted = {"read": SCOPE_READ, "act": SCOPE_DISPATCH}.get(self.effect)
@@ -317,8 +236,21 @@ class Tool:
                 f"tool {self.name!r}: effect={self.effect!r} with scope={self.scope!r};"
                 f" use read with {SCOPE_READ}, or act with {SCOPE_DISPATCH}"
             )
+        if not inspect.iscoroutinefunction(self.run):
+            raise ToolDefinitionError(
+                f"tool {self.name!r}: run={self.run!r} is no async function;"
+                " write async def run(request, context)"
+            )
+        for field_name in ("title", "description"):
+            text = getattr(self, field_name)
+            if not isinstance(text, str) or not text.strip():
+                raise ToolDefinitionError(f"tool {self.name!r}: {field_name}={text!r}; say it in words")
         if not self.name.isidentifier() or not self.name.islower():
             raise ToolDefinitionError(f"tool {self.name!r}: name it in snake_case, such as get_grid_status")
+        if not self.toolset.isidentifier() or not self.toolset.islower():
+            raise ToolDefinitionError(
+                f"tool {self.name!r}: toolset={self.toolset!r}; name it in snake_case, such as ev_charging"
+            )
         if not issubclass(self.input_model, ToolInput) or not issubclass(self.output_model, ToolOutput):
             raise ToolDefinitionError(f"tool {self.name!r}: derive its models from ToolInput and ToolOutput")
         try:

@@ -13,18 +13,16 @@ class DispatchRequest(ToolInput):
     """Power, duration and reason; the rest is for programs."""
 
     power_kw: float = Field(description="wanted power in kW", ge=0, le=1e9)
-    duration_min: float = Field(description="minutes to hold it, from acceptance", ge=0.05, le=1440)
-    reason: str = Field(description="a sentence for the operator and the audit", min_length=3, max_length=500)
+    duration_min: float = Field(description="minutes, from acceptance", ge=0.05, le=1440)
+    reason: str = Field(description="for the operator and the audit", min_length=3, max_length=500)
     idempotency_key: str | None = Field(
         None, description="the same key acts once", min_length=1, max_length=200
     )
-    lower_kw: float | None = Field(
-        None, description="lowest power left to lower priorities (positive injects)", ge=-1e9, le=1e9
-    )
+    lower_kw: float | None = Field(None, description="lowest power left to lower priorities", ge=-1e9, le=1e9)
     upper_kw: float | None = Field(
-        None, description="highest power left to lower priorities (positive injects)", ge=-1e9, le=1e9
+        None, description="highest power left to lower priorities", ge=-1e9, le=1e9
     )
-    event_id: str | None = Field(None, description="instability event that it answers", max_length=200)
+    event_id: str | None = Field(None, description="event that it answers", max_length=200)
     forecast_issued_at: UtcTime | None = Field(None, description="issued_at of the forecast it rests on")
     expected_effect: str = Field("", description="what it should do, in words", max_length=500)
     expected_cost_usd: float | None = Field(
@@ -51,7 +49,7 @@ class DispatchAnswer(ToolOutput):
 
     status: Literal["accepted", "pending_approval", "denied"]
     asset: str
-    requested_power_kw: float = Field(description="positive injects")
+    requested_power_kw: float
     power_kw: float | None = Field(description="after clipping; None unless accepted")
     duration_min: float
     proposal_id: str | None

@@ -10,7 +10,11 @@ class ToolUnavailableError(RuntimeError):
 
 
 class ToolDefinitionError(TypeError):
-    """A plugin's :class:`tools.contract.Tool` breaks the contract; its author has to fix it."""
+    """A plugin's :class:`smartgrid.plugin.Tool` breaks the contract; its author has to fix it."""
+
+
+class PluginTimeoutError(RuntimeError):
+    """A plugin did not load in time; the text names its module."""
 
 
 class ToolScopeError(PermissionError):

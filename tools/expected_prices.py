@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ class ExpectedPrices:
     def by_steps(self, size: int) -> list[list[float]]:
         """Mean, P10, P50 and P90 by steps of ``size`` intervals, averaged; the last may be shorter."""
         rows = np.column_stack([self.mean, self.band])
+        if size == 1:
+            return [list(row) for row in rows.tolist()]
         return [rows[at : at + size].mean(axis=0).tolist() for at in range(0, len(rows), size)]
 
 
@@ -54,10 +56,7 @@ def expected_prices(context: ToolContext, quotes: Iterable[PriceQuote], hours: f
         return nothing
     start, window = interval_start(context.clock.now(), interval_s), ramp_steps(interval_s) or 0
     steps = len(course.levels_kw) - 1
-    by_start = {quote.ts_utc: quote for quote in quotes}
-    ahead = [by_start.get(start + k * timedelta(seconds=interval_s)) for k in range(steps)]
-    now = None if not ahead or ahead[0] is None else ahead[0].price_usd_per_mwh
-    day_ahead = _floats(None if quote is None else quote.da_price_usd_per_mwh for quote in ahead)
+    now, day_ahead = _known(quotes, start, timedelta(seconds=interval_s), steps)
     known = np.flatnonzero(~np.isnan(day_ahead))
     steps = int(known[-1]) + 1 if len(known) else steps
     before = _floats(course.past_kw)[-window:] if window else np.empty(0)
@@ -65,6 +64,31 @@ def expected_prices(context: ToolContext, quotes: Iterable[PriceQuote], hours: f
     mean = context.outlook.prices.expected_usd_per_mwh(now, day_ahead[:steps], levels_kw)
     band = mean[:, None] + context.outlook.prices.strays_usd_per_mwh(steps)
     return ExpectedPrices(interval_s, mean, band)
+
+
+def _known(
+    quotes: Iterable[PriceQuote], start: datetime, step: timedelta, steps: int
+) -> tuple[float | None, Array]:
+    """The real-time price at ``start``, and the day-ahead ones of the steps from there on; NaN is missing."""
+    now, day_ahead = None, np.full(steps, np.nan)
+    for quote in quotes:
+        at, between = divmod(quote.ts_utc - start, step)
+        if 0 <= at < steps and not between:
+            price = quote.da_price_usd_per_mwh
+            day_ahead[at] = np.nan if price is None else price
+            now = now if at else quote.price_usd_per_mwh
+    return now, day_ahead
+
+
+def day_mean(quotes: Iterable[PriceQuote], day_end: datetime) -> float | None:
+    """Mean price of the local day whose quotes these are: real-time where known, day-ahead from there on."""
+    both = [
+        quote.da_price_usd_per_mwh if quote.price_usd_per_mwh is None else quote.price_usd_per_mwh
+        for quote in quotes
+        if quote.ts_utc < day_end
+    ]
+    known = [price for price in both if price is not None]
+    return sum(known) / len(known) if known else None
 
 
 def stored_energy_value(context: ToolContext, expected: ExpectedPrices) -> float | None:

@@ -7,6 +7,7 @@ from pydantic import Field
 from grid.telemetry import NATIVE_SITE
 from pipeline.errors import ModelError
 from pipeline.forecast import Forecast
+from pipeline.forecasting.followed_drift import followed_drift
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
 from tools.errors import ToolUnavailableError
@@ -25,7 +26,7 @@ class ForecastRequest(ToolInput):
 class ForecastDriver(ToolOutput):
     """What a feature family adds to the median of the change."""
 
-    family: str = Field(description="feature family; average: what holds without any input")
+    family: str = Field(description="average: what holds without any input")
     change_kw: float
 
 
@@ -33,9 +34,9 @@ class ForecastAnswer(ToolOutput):
     """The newest forecast; powers in kW, positive imports."""
 
     site: str
-    issued_at: datetime = Field(description="stamp of the newest measurement it rests on")
+    issued_at: datetime = Field(description="stamp of its newest measurement")
     target_at: datetime
-    age_s: float = Field(description="seconds since issued_at")
+    age_s: float
     net_load_kw: float | None = Field(description="at issued_at")
     p10_change_kw: float
     p50_change_kw: float
@@ -43,10 +44,11 @@ class ForecastAnswer(ToolOutput):
     p10_level_kw: float | None
     p50_level_kw: float | None
     p90_level_kw: float | None
+    band_factor: float = Field(description="by which the band is widened of late")
     ramp_limit_kw: float = Field(description="30-minute change that starts the penalty")
-    ramp_probability: float = Field(description="chance that the change passes that limit")
+    ramp_probability: float = Field(description="of passing it")
     model: str
-    outlook_step_s: float = Field(description="length of an interval of the outlook")
+    outlook_step_s: float
     outlook_kw: list[float] = Field(
         description="level by interval, from the one just ended on; empty unless asked"
     )
@@ -71,6 +73,8 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
             f"the newest forecast of site={site.name!r} is stale: issued at {forecast.issued_at.isoformat()},"
             f" {age_s:.0f} s old, allowed {limit_s:.0f} s; see get_grid_status before acting"
         )
+    drift = followed_drift(context.reader).report(site.name, site.cadence_s, context.clock.now())
+    forecast = forecast.widened(drift.factor)
     base = forecast.net_load_kw
     course = expected_course(context, request.outlook_hours) if request.outlook_hours > 0 else None
     return ForecastAnswer(
@@ -85,6 +89,7 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
         p10_level_kw=None if base is None else base + forecast.p10_kw,
         p50_level_kw=None if base is None else base + forecast.p50_kw,
         p90_level_kw=None if base is None else base + forecast.p90_kw,
+        band_factor=drift.factor,
         ramp_limit_kw=context.limits.ramp_limit_kw,
         ramp_probability=forecast.probability_beyond(context.limits.ramp_limit_kw),
         model=forecast.model,
@@ -117,4 +122,5 @@ tool = Tool(
     input_model=ForecastRequest,
     output_model=ForecastAnswer,
     run=run,
+    toolset="grid",
 )

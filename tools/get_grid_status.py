@@ -2,24 +2,19 @@
 
 import math
 from datetime import datetime, timedelta
-from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
 from grid.assets import BatterySpec, PeakerSpec
 from grid.telemetry import AREA_SITE, NATIVE_SITE
-from pipeline.forecasting.drift_report import StoredDrift
-from pipeline.store import SeriesReader
+from pipeline.forecasting.followed_drift import followed_drift
 from pipeline.timestamps import from_micros
 from policies.principal import SCOPE_READ
 from tools.contract import AssetsView, PendingApproval, SiteInfo, Tool, ToolContext, ToolInput, ToolOutput
 from tools.freshness import age_s_of, is_stale
-from tools.intervals import interval_start, intervals_looked_back, net_load_means
+from tools.intervals import interval_start, past_means
 
 EVENTS_LOOKED_BACK = timedelta(hours=24)
-
-_followed: WeakKeyDictionary[SeriesReader, dict[SiteInfo, StoredDrift]] = WeakKeyDictionary()
-"""By store and site what became of the forecasts so far: a status reads only those that are new."""
 
 
 class StatusRequest(ToolInput):
@@ -33,7 +28,7 @@ class ForecastQuality(ToolOutput):
     skill_persistence: float | None = Field(description="1 - mean error / that of no change")
     skill_drift: float | None = Field(description="against the same-time change of past days")
     coverage: float | None = Field(description="share in P10-P90; 0.8 is promised")
-    band_factor: float = Field(description="by which the band is too narrow")
+    band_factor: float = Field(description="by which forecast_net_load widens the band")
     degraded: bool = Field(description="the model has decayed: smartgrid train --if-degraded")
     degraded_since: datetime | None
     reasons: list[str]
@@ -117,20 +112,29 @@ class ApprovalStatus(ToolOutput):
     expires_at: datetime
 
 
+class SupervisorStatus(ToolOutput):
+    """The supervisor's last sign of life."""
+
+    mode: str = Field(description="live, or shadow: it actuates nothing")
+    heartbeat_age_s: float = Field(description="a living one is a few seconds old")
+    alarm: str | None = Field(description="why its watchdog keeps the assets in their safe state")
+
+
 class GridStatus(ToolOutput):
     """The grid now."""
 
     now: datetime
-    halted: bool = Field(description="the supervisor's autonomy is halted")
+    halted: bool = Field(description="the autonomy is")
+    supervisor: SupervisorStatus | None = Field(description="None where none has run")
     currency: str
     interval_start: datetime = Field(description="setpoints change at interval borders")
     interval_s: float
     ramp_limit_kw: float
     sites: list[SiteStatus]
     native_means_kw: list[float | None] = Field(
-        description="net load without our assets: interval means over the last 30 minutes, oldest first"
+        description="interval means of the last 30 min without our assets, oldest first"
     )
-    metered_means_kw: list[float | None] = Field(description="the same as metered, with our dispatches")
+    metered_means_kw: list[float | None] = Field(description="the same with our assets")
     battery: BatteryStatus
     peaker: PeakerStatus
     events: list[EventStatus]
@@ -161,9 +165,7 @@ def _site(context: ToolContext, site: SiteInfo) -> SiteStatus:
 
 
 def _quality(context: ToolContext, site: SiteInfo) -> ForecastQuality | None:
-    followed = _followed.setdefault(context.reader, {})
-    follower = followed.setdefault(site, StoredDrift(site.name, cadence_s=site.cadence_s))
-    report = follower.report(context.reader, context.clock.now())
+    report = followed_drift(context.reader).report(site.name, site.cadence_s, context.clock.now())
     if report.weight <= 0.0:
         return None
     return ForecastQuality(
@@ -236,6 +238,13 @@ def _events(context: ToolContext, now: datetime) -> list[EventStatus]:
     ]
 
 
+def _supervisor(context: ToolContext) -> SupervisorStatus | None:
+    seen = context.desk.supervisor()
+    if seen is None:
+        return None
+    return SupervisorStatus(mode=seen.mode, heartbeat_age_s=seen.heartbeat_age_s, alarm=seen.alarm)
+
+
 def _approval(approval: PendingApproval) -> ApprovalStatus:
     return ApprovalStatus(
         approval_id=approval.approval_id,
@@ -251,13 +260,6 @@ def _approval(approval: PendingApproval) -> ApprovalStatus:
     )
 
 
-def _means(context: ToolContext, site: str, border: datetime) -> list[float | None]:
-    interval_s = context.limits.interval_s
-    count = intervals_looked_back(interval_s)
-    first = border - timedelta(seconds=count * interval_s)
-    return net_load_means(context.reader.telemetry(site, first, border), first, interval_s, count)
-
-
 async def run(request: StatusRequest, context: ToolContext) -> GridStatus:  # noqa: ARG001  the contract's signature
     """Gather the status from the store, the devices' reports and the desk."""
     now = context.clock.now()
@@ -266,13 +268,14 @@ async def run(request: StatusRequest, context: ToolContext) -> GridStatus:  # no
     return GridStatus(
         now=now,
         halted=context.desk.halted(),
+        supervisor=_supervisor(context),
         currency=context.currency,
         interval_start=border,
         interval_s=context.limits.interval_s,
         ramp_limit_kw=context.limits.ramp_limit_kw,
         sites=[_site(context, site) for site in context.sites.values()],
-        native_means_kw=_means(context, NATIVE_SITE, border),
-        metered_means_kw=_means(context, AREA_SITE, border),
+        native_means_kw=past_means(context.reader, NATIVE_SITE, border, context.limits.interval_s),
+        metered_means_kw=past_means(context.reader, AREA_SITE, border, context.limits.interval_s),
         battery=_battery(context.limits.battery, assets),
         peaker=_peaker(context.limits.peaker, assets),
         events=_events(context, now),
@@ -292,4 +295,5 @@ tool = Tool(
     input_model=StatusRequest,
     output_model=GridStatus,
     run=run,
+    toolset="grid",
 )

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from grid.telemetry import Telemetry
 from grid.units import RAMP_WINDOW_S
+from pipeline.store import SeriesReader
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,14 +31,26 @@ def intervals_looked_back(interval_s: float) -> int:
     return max(1, round(RAMP_WINDOW_S / interval_s)) + 1
 
 
+def past_means(reader: SeriesReader, site: str, border: datetime, interval_s: float) -> list[float | None]:
+    """Means of a site's net load over the 30 minutes and one interval before ``border``, oldest first."""
+    count = intervals_looked_back(interval_s)
+    first = border - timedelta(seconds=count * interval_s)
+    return net_load_means(reader.telemetry(site, first, border), first, interval_s, count)
+
+
 def net_load_means(
     pulses: Iterable[Telemetry], first: datetime, interval_s: float, count: int
 ) -> list[float | None]:
     """Mean net load in kW of ``count`` intervals from ``first`` on; None where nothing was measured."""
     sums, counts = [0.0] * count, [0] * count
+    index, start, end = 0, first, first  # of the interval that the last pulse was in: it mostly is the next's
     for pulse in pulses:
-        index = int((pulse.ts_utc - first).total_seconds() // interval_s)
-        if pulse.net_load_kw is not None and 0 <= index < count:
-            sums[index] += pulse.net_load_kw
+        stamp, net_load_kw = pulse.ts_utc, pulse.net_load_kw
+        if not start <= stamp < end:
+            index = int((stamp - first).total_seconds() // interval_s)
+            start = first + timedelta(seconds=index * interval_s)
+            end = first + timedelta(seconds=(index + 1) * interval_s)
+        if net_load_kw is not None and 0 <= index < count:
+            sums[index] += net_load_kw
             counts[index] += 1
     return [total / n if n else None for total, n in zip(sums, counts, strict=True)]

@@ -68,7 +68,7 @@ class LookupAnswer(ToolOutput):
 
     found: bool
     passages: list[RegulationPassage]
-    message: str = Field(description="how to use them, or what to do when nothing was found")
+    message: str
 
 
 def standard_state(citation: str) -> StandardState | None:
@@ -93,7 +93,7 @@ async def searched(
     """
     search = partial(index.search, question, top, rephrasings=tuple(rephrasings), document=document)
     try:
-        return list(await to_thread.run_sync(search))
+        return list(await to_thread.run_sync(search, abandon_on_cancel=True))
     except KnowledgeError as error:
         raise ToolUnavailableError(str(error)) from error
 
@@ -102,9 +102,11 @@ async def run(request: LookupRequest, context: ToolContext) -> LookupAnswer:
     """Search the index; say so when there is none, or nothing in it."""
     if context.knowledge is None:
         return LookupAnswer(found=False, passages=[], message=NO_INDEX)
+    context.progress(0, 1, "searching; the first look-up indexes the shipped digest")
     found = await searched(
         context.knowledge, request.question, request.top, request.rephrasings, request.document
     )
+    context.progress(1, 1, "found")
     passages = [
         RegulationPassage(
             document=passage.document,
@@ -132,4 +134,5 @@ tool = Tool(
     input_model=LookupRequest,
     output_model=LookupAnswer,
     run=run,
+    toolset="knowledge",
 )

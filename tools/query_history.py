@@ -114,4 +114,5 @@ tool = Tool(
     input_model=HistoryRequest,
     output_model=HistoryAnswer,
     run=run,
+    toolset="grid",
 )

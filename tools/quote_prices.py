@@ -13,7 +13,7 @@ from grid.telemetry import AREA_SITE
 from grid.units import SECONDS_PER_HOUR
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
-from tools.expected_prices import expected_prices, stored_energy_value
+from tools.expected_prices import day_mean, expected_prices, stored_energy_value
 from tools.intervals import interval_start, local_day
 
 
@@ -39,8 +39,8 @@ class PricesAnswer(ToolOutput):
     currency: str
     interval_start: datetime
     interval_s: float
-    real_time_price_per_mwh: float | None = Field(description="of the interval that starts at interval_start")
-    day_ahead: list[DayAheadPrice] = Field(description="from interval_start on; equal neighbours are merged")
+    real_time_price_per_mwh: float | None = Field(description="at interval_start")
+    day_ahead: list[DayAheadPrice] = Field(description="equal neighbours are merged")
     day_ahead_until: datetime | None = Field(description="end of the last entry")
     day_mean_price_per_mwh: float | None = Field(description="of the local day, real-time where known")
     expected_per_mwh: list[list[float]] = Field(description="mean, P10, P50, P90 by hour or interval")
@@ -51,19 +51,19 @@ def _steps(quotes: Iterable[PriceQuote]) -> tuple[list[DayAheadPrice], datetime 
     """Day-ahead prices as steps: one entry where the price changes or a gap begins."""
     steps: list[DayAheadPrice] = []
     until: datetime | None = None
+    last: float | None = None
     for quote in quotes:
-        if until is not None and quote.ts_utc > until:
-            _extend(steps, until, None)
-        _extend(steps, quote.ts_utc, quote.da_price_usd_per_mwh)
+        price = quote.da_price_usd_per_mwh
+        if until is not None and quote.ts_utc > until and last is not None:
+            steps.append(DayAheadPrice(from_utc=until, price_per_mwh=None))
+            last = None
+        if until is None or price != last:
+            steps.append(DayAheadPrice(from_utc=quote.ts_utc, price_per_mwh=price))
+            last = price
         until = quote.ts_utc + timedelta(seconds=quote.interval_s)
     if all(step.price_per_mwh is None for step in steps):
         return [], None
     return steps, until
-
-
-def _extend(steps: list[DayAheadPrice], from_utc: datetime, price_per_mwh: float | None) -> None:
-    if not steps or steps[-1].price_per_mwh != price_per_mwh:
-        steps.append(DayAheadPrice(from_utc=from_utc, price_per_mwh=price_per_mwh))
 
 
 def _by_hour(quotes: Iterable[PriceQuote]) -> list[PriceQuote]:
@@ -76,15 +76,6 @@ def _by_hour(quotes: Iterable[PriceQuote]) -> list[PriceQuote]:
         length_s = (members[-1].ts_utc - members[0].ts_utc).total_seconds() + members[-1].interval_s
         hourly.append(replace(members[0], interval_s=length_s, da_price_usd_per_mwh=mean))
     return hourly
-
-
-def _day_mean(quotes: Iterable[PriceQuote]) -> float | None:
-    known = [
-        quote.da_price_usd_per_mwh if quote.price_usd_per_mwh is None else quote.price_usd_per_mwh
-        for quote in quotes
-    ]
-    values = [value for value in known if value is not None]
-    return sum(values) / len(values) if values else None
 
 
 async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
@@ -108,7 +99,7 @@ async def run(request: PricesRequest, context: ToolContext) -> PricesAnswer:
         real_time_price_per_mwh=None if now_quote is None else now_quote.price_usd_per_mwh,
         day_ahead=steps,
         day_ahead_until=until,
-        day_mean_price_per_mwh=_day_mean(quote for quote in quotes if quote.ts_utc < day_end),
+        day_mean_price_per_mwh=day_mean(quotes, day_end),
         expected_per_mwh=expected.by_steps(size),
         stored_energy_value_per_mwh=stored_energy_value(context, expected),
     )
@@ -123,4 +114,5 @@ tool = Tool(
     input_model=PricesRequest,
     output_model=PricesAnswer,
     run=run,
+    toolset="market",
 )

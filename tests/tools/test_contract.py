@@ -1,15 +1,22 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from dispatch.ledger import Ledger
+from grid.clock import SimulatedClock
+from grid.telemetry import AREA_SITE
+from pipeline.sqlite_store import SqliteStore
 from policies.principal import SCOPE_APPROVE, SCOPE_DISPATCH, SCOPE_READ
+from smartgrid.desk import LedgerDesk
 from tests.tools.small_grid import READER, SmallGrid
 from tools.contract import Tool, ToolContext, ToolInput, ToolOutput, UtcTime
 from tools.errors import ToolDefinitionError
 
+ROOMS = {"grid", "policies", "pipeline", "dispatch", "knowledge", "tools", "smartgrid"}
 MOMENT: TypeAdapter[datetime] = TypeAdapter(UtcTime)
 
 
@@ -155,3 +162,82 @@ def test_a_moment_without_an_offset_or_as_a_number_is_refused(value: object) -> 
 def test_a_moment_of_another_age_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match="give a year from 1970 to 2200"):
         MOMENT.validate_python(text)
+
+
+@pytest.mark.parametrize("field", ["title", "description"])
+@pytest.mark.parametrize("text", ["", "  ", None, 7])
+def test_a_tool_says_in_words_what_it_is(field: str, text: object) -> None:
+    with pytest.raises(ToolDefinitionError, match=f"{field}={text!r}; say it in words"):
+        plugin(**{field: text})
+
+
+def test_a_tool_is_an_async_function() -> None:
+    def blocking(request: Question, context: ToolContext) -> Reply:
+        return Reply(text="no")
+
+    with pytest.raises(ToolDefinitionError, match="is no async function; write async def run"):
+        plugin(run=blocking)
+
+
+HIDDEN = [
+    ("reader", "write"),
+    ("reader", "write_quotes"),
+    ("reader", "write_settled"),
+    ("reader", "close"),
+    ("clock", "advance"),
+    ("clock", "advance_to"),
+    ("desk", "propose"),
+    ("desk", "halt"),
+    ("sites", "clear"),
+    ("sites", "update"),
+]
+
+
+@pytest.mark.parametrize(("field", "name"), HIDDEN)
+def test_what_would_change_anything_is_not_in_a_tools_reach(grid: SmallGrid, field: str, name: str) -> None:
+    context = grid.context(grid.tools["charge_battery"], {})
+    behind = {"reader": grid.store, "clock": grid.clock, "desk": grid.workplace._desk, "sites": {}}[field]
+    assert hasattr(behind, name)
+    for seen in (context, replace(context, call=None)):
+        assert not hasattr(getattr(seen, field), name)
+
+
+def test_a_views_refusal_says_what_is_there_and_how_to_act(grid: SmallGrid) -> None:
+    reader = grid.context(grid.tools["charge_battery"], {}).reader
+    with pytest.raises(
+        AttributeError, match=r"write: a tool sees .*telemetry.* acts through context\.propose"
+    ):
+        reader.write  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError):
+        reader.telemetry = None  # type: ignore[method-assign,assignment]
+
+
+def public(found: object) -> set[str]:
+    return {name for name in dir(found) if not name.startswith("_")}
+
+
+def reachable(found: object, depth: int = 3) -> Iterator[object]:
+    """What public attributes of a context lead to."""
+    yield found
+    if depth and type(found).__module__.partition(".")[0] in ROOMS:
+        for name in public(found):
+            value = getattr(found, name, None)
+            if not callable(value) or isinstance(value, type(found)):
+                yield from reachable(value, depth - 1)
+
+
+def test_no_public_attribute_of_a_context_leads_to_what_writes(grid: SmallGrid) -> None:
+    context = grid.context(grid.tools["charge_battery"], {})
+    found = list(reachable(context))
+    assert any(item is context.limits for item in found)
+    assert not [
+        item for item in found if isinstance(item, SqliteStore | Ledger | LedgerDesk | SimulatedClock)
+    ]
+
+
+def test_a_tool_reads_through_its_views(plant: SmallGrid) -> None:
+    context = plant.context(plant.tools["get_grid_status"], {})
+    assert context.reader.latest(AREA_SITE, 1) == [plant.newest()]
+    assert context.clock.now() == plant.clock.now()
+    assert context.desk.assets().readings is not None
+    assert dict(context.sites) == plant.area.sites

@@ -165,6 +165,17 @@ def test_forecasts_that_decayed_are_told_with_since_when_and_why(grid: SmallGrid
     assert 0.0 < quality.skill_persistence < 1.0
 
 
+def test_a_band_that_held_too_little_is_widened_where_the_forecast_is_read(grid: SmallGrid) -> None:
+    forecast_days(grid, error_kw=14.0)
+    now = grid.clock.now()
+    grid.store.write(
+        [], [Forecast(AREA_SITE, now, now + timedelta(minutes=30), 900.0, -10.0, 0.0, 20.0, "m")]
+    )
+    answer = grid.ask("forecast_net_load", site=AREA_SITE)
+    assert answer.band_factor == 1.5
+    assert (answer.p10_change_kw, answer.p50_change_kw, answer.p90_change_kw) == (-15.0, 0.0, 30.0)
+
+
 def test_sound_forecasts_are_told_as_such_and_new_ones_count_with_the_next_status(grid: SmallGrid) -> None:
     forecast_days(grid, error_kw=4.0, days=2.0)
     area, native = grid.ask("get_grid_status").sites

@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from grid.market import PriceQuote
 from grid.telemetry import AREA_SITE
 from tests.tools.small_grid import CADENCE_S, INTERVAL, SmallGrid
 from tools.errors import ToolInputError
+from tools.expected_prices import _known
 from tools.intervals import local_day
 from tools.quote_prices import _steps
 
@@ -50,6 +52,14 @@ def test_a_gap_in_the_quotes_is_a_step_without_a_price(grid: SmallGrid) -> None:
         (now + INTERVAL, None),
         (now + 3 * INTERVAL, 40.0),
     ]
+
+
+def test_a_quote_counts_for_the_interval_that_begins_with_it_alone() -> None:
+    between = NOON + INTERVAL + INTERVAL / 2
+    quotes = [quote(NOON - INTERVAL, 1.0, 2.0), quote(NOON, 3.0, 4.0), quote(between, 5.0, 6.0)]
+    now, day_ahead = _known([*quotes, quote(NOON + 2 * INTERVAL, None, 7.0)], NOON, INTERVAL, 3)
+    assert now == 3.0
+    assert [None if np.isnan(price) else price for price in day_ahead] == [4.0, None, 7.0]
 
 
 def test_the_list_begins_with_the_running_interval_and_ends_after_the_hours_asked(plant: SmallGrid) -> None:

@@ -87,9 +87,30 @@ def test_a_plugin_that_fails_to_import_is_named_and_left_out(caplog: pytest.LogC
     assert "tool plugin left out" in caplog.text
 
 
-@pytest.mark.parametrize("failure", ["raise RuntimeError('no licence')", "raise SystemExit(3)", "1 / 0", "("])
+UNSPEAKABLE = """
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("not even this")
+raise Unspeakable
+"""
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("raise SystemExit(3)", "ToolDefinitionError: loading it raised SystemExit: 3"),
+        ("raise KeyboardInterrupt", "ToolDefinitionError: loading it raised KeyboardInterrupt:"),
+        ("raise GeneratorExit", "ToolDefinitionError: loading it raised GeneratorExit:"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("(", "SyntaxError: "),
+        ("import asyncio; raise asyncio.CancelledError", "loading it raised CancelledError:"),
+        ("raise TimeoutError('no answer')", "TimeoutError: no answer"),
+        (UNSPEAKABLE, "Unspeakable: <exception str() failed>"),
+    ],
+)
 def test_whatever_a_plugin_does_on_import_the_others_are_offered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str, told: str
 ) -> None:
     install(tmp_path, "bad-mood", "bad_mood", failure)
     monkeypatch.syspath_prepend(tmp_path)
@@ -97,13 +118,14 @@ def test_whatever_a_plugin_does_on_import_the_others_are_offered(
     found = discover_tools()
     assert {tool.name for tool in found.tools} >= NAMES
     assert [(plugin.name, plugin.package) for plugin in found.broken] == [("hello", "bad-mood")]
+    assert told in found.broken[0].reason
 
 
 def test_what_is_no_tool_is_named_and_left_out() -> None:
     found = discover_tools([point("dump", "json:dumps"), point("nothing", "json:no_such_name"), OURS])
     assert found.tools == (grid_status,)
     assert [plugin.name for plugin in found.broken] == ["dump", "nothing"]
-    assert "json:dumps is a function; it must be a tools.contract.Tool" in found.broken[0].reason
+    assert "json:dumps is a function; it must be a smartgrid.plugin.Tool" in found.broken[0].reason
     assert "AttributeError" in found.broken[1].reason
 
 
@@ -125,3 +147,40 @@ def test_a_package_with_damaged_metadata_does_not_stop_the_others(
     install(tmp_path, "grid-goodbyes", "grid_goodbyes", PLUGIN.format(name="say_goodbye"))
     monkeypatch.syspath_prepend(tmp_path)
     assert {tool.name for tool in discover_tools().tools} >= NAMES | {"say_hello", "say_goodbye"}
+
+
+HANGING = """
+from threading import Event
+released = Event()
+released.wait()
+"""
+
+
+def test_a_plugin_that_hangs_on_import_is_named_and_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "for-ever", "for_ever", HANGING)
+    install(tmp_path, "grid-greetings", "grid_greetings", PLUGIN.format(name="say_hello"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "grid_greetings", raising=False)
+    found = discover_tools(limit_s=0.3)
+    sys.modules["for_ever"].released.set()
+    assert {tool.name for tool in found.tools} >= NAMES | {"say_hello"}
+    (left_out,) = found.broken
+    assert (left_out.name, left_out.package) == ("hello", "for-ever")
+    assert left_out.reason.startswith("PluginTimeoutError: not loaded within 0.3 s; let the module for_ever")
+
+
+def test_a_schema_that_no_client_can_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PLUGIN.replace(
+        "    word: str", "    word: str = Field(json_schema_extra={{'maxLength': 'many'}})"
+    )
+    source = "from pydantic import Field\n" + source.format(name="say_hello")
+    install(tmp_path, "odd-schema", "odd_schema", source)
+    monkeypatch.syspath_prepend(tmp_path)
+    (left_out,) = discover_tools().broken
+    assert left_out.reason.startswith(
+        "ToolDefinitionError: its output schema is no JSON Schema 2020-12: 'many'"
+    )

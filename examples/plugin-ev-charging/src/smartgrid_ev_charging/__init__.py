@@ -1,0 +1,1 @@
+"""Charging of a depot's electric vehicles, as tools of SmartGrid-AI."""
