@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
+NODE   := .node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services-test fault-test check lock lint types arrows wheel clean
+.PHONY: help demo test browser-test conformance services-test fault-test check lock lint types arrows wheel bundle docs dashboards clean docs
 
 help: ## list what one can do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -22,12 +23,27 @@ demo: $(VENV)/.ready ## the main job: one simulated day, then one day of real da
 	$(BIN)/smartgrid demo --then-sample --out demo-report
 
 test: $(VENV)/.ready ## all tests that need Python alone
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/services --ignore tests/services_influx
+	$(BIN)/python -m pytest -n auto --dist loadfile --ignore tests/services --ignore tests/services_influx --ignore tests/services_postgres --ignore tests/browser
 
-services-test: $(VENV)/.ready ## tests on the services that SMARTGRID_KAFKA and SMARTGRID_INFLUX_URL name
-	$(BIN)/python -m pytest --no-skips tests/services tests/services_influx tests/pipeline/test_store_conformance.py
+browser-test: $(VENV)/.ready ## the console and the cards in a real Chromium (Debian: apt install chromium)
+	$(BIN)/python -m pytest --no-skips tests/browser
 
-fault-test: $(VENV)/.ready ## kills workers of a real stream 20 times, and the broker where SMARTGRID_SERVICES_BIN is set; prints a table
+$(NODE)/.ready: tests/conformance/package.json tests/conformance/package-lock.json
+	@command -v npm >/dev/null || { echo "make conformance needs npm: install Node.js, any version from 20 on (it fetches the one it uses into $(NODE)/)"; exit 1; }
+	@mkdir -p $(NODE)
+	@cp $^ $(NODE)/
+	@echo "fetching the conformance suite, the Inspector and Node 22 into $(NODE)/"
+	@npm ci --prefix $(NODE) --ignore-scripts --silent || { echo "npm could not fetch them; see: npm ci --prefix $(NODE) --ignore-scripts"; exit 1; }
+	@touch $@
+
+conformance: $(VENV)/.ready $(NODE)/.ready ## the official MCP conformance suite, the Inspector and a client's tour, against the server
+	$(BIN)/python -m pytest --no-skips -n 2 --dist loadfile $(addprefix tests/conformance/,official_suite.py inspector.py mcp_bundle.py test_tour.py)
+
+services-test: $(VENV)/.ready ## tests on the services that SMARTGRID_KAFKA, SMARTGRID_INFLUX_URL and SMARTGRID_POSTGRES_URL name
+	$(BIN)/python -m pytest --no-skips tests/services tests/services_influx tests/services_postgres tests/dispatch tests/pipeline/test_store_conformance.py
+
+fault-test: $(VENV)/.ready ## kills servers and supervisors 50 times, workers of a real stream 20 times, and the broker where SMARTGRID_SERVICES_BIN is set
+	$(BIN)/python -m pytest --no-skips tests/faults --kills 50
 	$(BIN)/python -m pytest --no-skips tests/services/test_fault.py --kills 20
 
 check: lint types arrows ## style, types, import arrows
@@ -42,11 +58,20 @@ types: $(VENV)/.ready ## mypy strict
 arrows: $(VENV)/.ready ## import-linter: which room may import which
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.ready ## make the reference in docs/reference from the code
+	$(BIN)/python -m smartgrid.reference docs/reference
+
 lock: $(VENV)/.ready ## resolve the dependencies anew for Linux, macOS and Windows
 	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
 
 wheel: $(VENV)/.ready ## build the wheel into dist/
 	$(UV) build --quiet --wheel
 
+bundle: wheel ## the bundle for Claude Desktop (.mcpb) and its SHA-256, into dist/
+	$(BIN)/python deploy/mcpb/build.py
+
+dashboards: $(VENV)/.ready ## write Grafana's dashboards anew
+	$(BIN)/smartgrid dashboards deploy/grafana/dashboards
+
 clean: ## remove what was built
-	rm -rf $(VENV) dist build demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE) dist build demo-report .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,25 +2,32 @@
 
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 from zoneinfo import ZoneInfo
-
-from mcp.server import MCPServer
 
 from dispatch.ledger import Ledger
 from dispatch.service import DispatchService
 from grid.clock import Clock
 from grid.telemetry import AREA_SITE, NATIVE_SITE
 from knowledge.index import Index
+from mcp_server.dispatch_log import DispatchLog
 from mcp_server.identity import Access, caller
-from mcp_server.server import build_server
+from mcp_server.offer import EVERYTHING, Offer
+from mcp_server.server import ScopedServer, Sources, build_server
 from pipeline.forecasting.drivers import Explainer
 from pipeline.outlook import Outlook
 from pipeline.store import SeriesReader
 from policies.limits import PlantLimits
 from policies.principal import Principal
+from smartgrid.console_link import ConsoleAddress, approval_page, no_console
 from smartgrid.desk import LedgerDesk
 from smartgrid.observation import Observer
+from smartgrid.regulation import RegulationLibrary
 from tools.contract import SiteInfo, Tool, ToolContext
+from tools.views import view_of
+
+NOBODY = Principal("server", frozenset(), 0)
+"""Who looks for what changed: may do nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Workplace:
         clock: Clock,
         tools: tuple[Tool, ...],
         knowledge: Index | None = None,
+        console: ConsoleAddress = no_console,
     ) -> None:
         """Bind an area to where its state lies.
 
@@ -78,6 +86,7 @@ class Workplace:
             clock: the plant's time.
             tools: what the servers offer.
             knowledge: the index of regulation documents, if there is one.
+            console: where it is served now.
         """
         self.area = area
         self.ledger = ledger
@@ -86,15 +95,24 @@ class Workplace:
         self.observer = Observer(reader, clock, area.limits.interval_s)
         self._tools = tools
         self._knowledge = knowledge
+        # One view for all calls: what a tool remembers of a store, it remembers by its view.
+        self._reader_view = view_of(SeriesReader, reader)
         service = DispatchService(ledger, area.limits, clock, self.observer.observe, area.zone)
-        self._desk = LedgerDesk(ledger, service, area.limits, clock, area.zone)
+        self._desk = LedgerDesk(ledger, service, area.limits, clock, area.zone, console=console)
+        self.dispatch_log = DispatchLog(ledger)
+        self._sources = Sources(
+            log=self.dispatch_log,
+            watched=lambda: self.context(NOBODY),
+            documents=knowledge.documents if isinstance(knowledge, RegulationLibrary) else tuple,
+            approval_page=partial(approval_page, console),
+        )
 
     def context(self, principal: Principal) -> ToolContext:
         """What a tool may see when this principal calls it."""
         return ToolContext(
             principal=principal,
             clock=self.clock,
-            reader=self.reader,
+            reader=self._reader_view,
             sites=self.area.sites,
             limits=self.area.limits,
             currency=self.area.currency,
@@ -104,10 +122,18 @@ class Workplace:
             explainer=self.area.explainer,
         )
 
-    def server_for(self, principal: Principal) -> MCPServer[None]:
-        """An MCP server whose every call is this principal's."""
-        return build_server(self._tools, lambda: self.context(principal))
+    def server_for(self, principal: Principal, offer: Offer = EVERYTHING) -> ScopedServer:
+        """An MCP server whose every call is this principal's.
 
-    def server_behind(self, access: Access) -> MCPServer[None]:
-        """An MCP server over HTTP whose every call is that of the principal in its bearer token."""
-        return build_server(self._tools, lambda: self.context(caller()), access)
+        Raises:
+            ServeError: when the offer names a tool or a toolset that is not installed.
+        """
+        return build_server(self._tools, lambda: self.context(principal), offer=offer, sources=self._sources)
+
+    def server_behind(self, access: Access, offer: Offer = EVERYTHING) -> ScopedServer:
+        """An MCP server over HTTP whose every call is that of the principal in its bearer token.
+
+        Raises:
+            ServeError: when the offer names a tool or a toolset that is not installed.
+        """
+        return build_server(self._tools, lambda: self.context(caller()), access, offer, self._sources)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from knowledge.digest import pdf_paths
 from knowledge.errors import KnowledgeError
+from knowledge.generation import current, read_catalogue
 from knowledge.index import Index, Passage, open_index
 
 PATIENCE_S = 20.0
@@ -45,6 +46,17 @@ class RegulationLibrary:
         """
         index = self._opened()
         return index.search(question, top, rephrasings=rephrasings, document=document)
+
+    def documents(self) -> list[str]:
+        """Names of the documents that are indexed; none before the first search or ingest.
+
+        Raises:
+            KnowledgeError: when the index is damaged.
+        """
+        generation = current(self._directory)
+        if generation is None:
+            return []
+        return [entry.name for entry in read_catalogue(generation).documents]
 
     def _opened(self) -> Index:
         """One index for all callers, who may come from several threads."""

@@ -9,19 +9,9 @@ from mcp.types import CallToolResult, TextContent
 
 from grid.telemetry import AREA_SITE, NATIVE_SITE
 from tests.tools.small_grid import SmallGrid
+from tools.registry import discover_tools
 
-TOOLS = [
-    "charge_battery",
-    "check_compliance",
-    "check_telemetry",
-    "discharge_battery",
-    "dispatch_peaker",
-    "forecast_net_load",
-    "get_grid_status",
-    "lookup_regulation",
-    "query_history",
-    "quote_prices",
-]
+TOOLS = [tool.name for tool in discover_tools().tools]
 WISH: dict[str, Any] = {"power_kw": 20.0, "duration_min": 60.0, "reason": "the evening ramp"}
 INTERNAL = "failed inside the server"
 

@@ -29,7 +29,8 @@ HEADERS = {"accept": "application/json, text/event-stream"}
 @asynccontextmanager
 async def served(server: MCPServer[None]) -> AsyncIterator[str]:
     """A web server on a port that the system chose; its URL."""
-    with socket.socket() as listening:
+    # Named as TCP: else asyncio leaves Nagle on, and each answer waits 40 ms for an acknowledgement.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:
         listening.bind((HOST, 0))
         listening.listen()  # from here on a client may connect: it waits until the server accepts
         port = listening.getsockname()[1]

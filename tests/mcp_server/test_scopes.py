@@ -25,7 +25,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "discharge_battery": WISH,
     "dispatch_peaker": WISH,
     "check_compliance": {"action": {"asset": "battery", "power_kw": 500, "emergency": "energy"}},
+    "halt_autonomy": {"reason": "a drill"},
     "lookup_regulation": {"question": "BAL-003 R1"},
+    "simulate_scenario": {"kind": "unit_trip", "size": 50.0, "duration_min": 5.0},
     "query_history": {"start": "2024-05-04T00:00:00Z", "end": "2024-05-05T00:00:00Z", "resolution": "raw"},
 }
 """What a tool needs to answer; others need nothing. A refusal for its scope comes before any other."""

@@ -1,9 +1,11 @@
 import json
+from importlib.metadata import version
 from typing import Any
 
 import pytest
 from mcp import Client
 
+from mcp_server.isolation import is_own
 from mcp_server.server import INSTRUCTIONS, build_server
 from policies.principal import SCOPE_READ
 from tests.mcp_server.calling import INTERNAL, TOOLS, WISH, answer, refusal, short_tour, text_of
@@ -60,18 +62,29 @@ async def test_every_tool_sets_all_its_hints_and_they_do_not_contradict(
         assert isinstance(hints.idempotent_hint, bool)
         assert isinstance(hints.open_world_hint, bool)
         assert hints.destructive_hint is not hints.read_only_hint
-        acts = tool.name in {"charge_battery", "discharge_battery", "dispatch_peaker"}
-        assert hints.read_only_hint is not acts
+        assert hints.read_only_hint is (quiet_plant.tools[tool.name].effect == "read")
         assert tool.title
         assert tool.description
 
 
-async def test_the_ten_tools_cost_an_agent_fewer_than_30_000_characters(
+async def test_our_tools_cost_an_agent_fewer_than_30_000_characters(
     quiet_plant: SmallGrid, mode: str
 ) -> None:
-    async with Client(quiet_plant.server(), mode=mode) as client:
+    own = {name: tool for name, tool in quiet_plant.tools.items() if is_own(tool)}
+    assert set(TOOLS) >= set(own) >= {"get_grid_status", "discharge_battery", "lookup_regulation"}
+    server = build_server(own.values(), lambda: quiet_plant.workplace.context(ANA))
+    async with Client(server, mode=mode) as client:
         listed = await client.list_tools()
     assert len(listed.model_dump_json(by_alias=True, exclude_none=True)) < 30_000
+
+
+async def test_the_server_says_who_it_is_in_few_words(quiet_plant: SmallGrid, mode: str) -> None:
+    async with Client(quiet_plant.server(), mode=mode) as client:
+        assert client.server_info is not None
+        assert (client.server_info.name, client.server_info.title) == ("smartgrid", "SmartGrid")
+        assert client.server_info.version == version("smartgrid-ai")
+        assert client.instructions == INSTRUCTIONS
+    assert len(INSTRUCTIONS) < 600
 
 
 async def test_the_wire_carries_the_names_of_the_mission(quiet_plant: SmallGrid, mode: str) -> None:
@@ -156,7 +169,7 @@ async def test_an_answer_that_contains_others_of_its_kind_takes_no_tool_away(
 
     tools = [plugin("grow_tree", grow), *discover_tools().tools]
     async with Client(build_server(tools, lambda: quiet_plant.workplace.context(ANA)), mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 11
+        assert len((await client.list_tools()).tools) == len(TOOLS) + 1
         found = await answer(client, "grow_tree")
     assert found == {"note": None, "children": [{"note": "leaf", "children": []}]}
 
