@@ -6,3 +6,7 @@ class SourceError(RuntimeError):
 
     The message says which one, why, and what to look for; the page shows it.
     """
+
+
+class DeskError(RuntimeError):
+    """What the operator asked for was refused; the message says why, and the page shows it."""

@@ -1,114 +1,120 @@
-"""What the ledger tells the page: assets, approvals, dispatches, a halt, the length of the audit."""
+"""What the ledger tells the page: assets, approvals, a halt, dispatches without a receipt."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select
 
 from dispatch import receipts
 from dispatch.approvals import Approval, Approvals
-from dispatch.findings import to_json
-from dispatch.flags import halt_of
-from dispatch.ledger import Ledger
+from dispatch.flags import Halt, halt_of
 from dispatch.readings import latest_report, local_day
 from dispatch.receipts import Dispatch
-from dispatch.schema import audit, dispatches
-from grid.clock import Clock
-from operator_console.viewpoint import Viewpoint, finite
+from dispatch.schema import audit
+from dispatch.supervision import Alarm, Heartbeat, alarm_of, heartbeat_of
+from operator_console.source import ConsoleSource
+from operator_console.viewpoint import Age, Viewpoint, finite
 
-DISPATCHES_SHOWN = 20
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+SETTLED_SHOWN = 12
 
 
-def assets_view(connection: Connection, view: Viewpoint, battery_energy_kwh: float) -> dict[str, object]:
-    """Battery and peaker as the plant's owner last reported them; powers in kW, positive injects."""
+@dataclass(frozen=True, slots=True)
+class BatterySeen:
+    """The battery as last reported; positive power discharges."""
+
+    power_kw: float | None
+    setpoint_kw: float | None
+    soc_kwh: float | None
+    soc_pct: float | None
+    cycles_today: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeakerSeen:
+    """The gas peaker as last reported."""
+
+    on: bool
+    power_kw: float | None
+    setpoint_kw: float | None
+    starts_today: int
+
+
+@dataclass(frozen=True, slots=True)
+class AssetsSeen:
+    """Both, with the age of the report; None before the first."""
+
+    battery: BatterySeen | None
+    peaker: PeakerSeen | None
+    spent_today: float | None
+    age: Age
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSeen:
+    """Everything that is read from the ledger in one view of it."""
+
+    assets: AssetsSeen
+    halt: Halt | None
+    heartbeat: Heartbeat | None
+    watchdog: Alarm | None
+    standing: Dispatch | None
+    audit_entries: int
+
+
+def ledger_seen(source: ConsoleSource, view: Viewpoint) -> LedgerSeen:
+    """The ledger now; the audit's chain is not verified, that is too dear for every look."""
+    with source.ledger.reading() as connection:
+        entries = connection.execute(select(func.max(audit.c.seq))).scalar_one()
+        return LedgerSeen(
+            assets=_assets(connection, source, view),
+            halt=halt_of(connection),
+            heartbeat=heartbeat_of(connection),
+            watchdog=alarm_of(connection),
+            standing=receipts.standing(connection),
+            audit_entries=entries or 0,
+        )
+
+
+def approvals_seen(source: ConsoleSource) -> tuple[list[Approval], list[Approval]]:
+    """The requests that wait, the oldest first; and the last that no longer wait, the newest first."""
+    desk = _listing(source)
+    waiting = desk.list("PENDING")
+    newest = desk.newest(SETTLED_SHOWN + len(waiting))
+    return waiting, [asked for asked in newest if asked.state != "PENDING"][:SETTLED_SHOWN]
+
+
+def one_approval(source: ConsoleSource, approval_id: str) -> Approval:
+    """A request by its number, whatever became of it.
+
+    Raises:
+        ApprovalError: when there is none.
+    """
+    return _listing(source).get(approval_id)
+
+
+def _listing(source: ConsoleSource) -> Approvals:
+    # Only for looking; whether two people are required matters where somebody decides.
+    return Approvals(source.ledger, source.clock, require_two_people=True)
+
+
+def _assets(connection: Connection, source: ConsoleSource, view: Viewpoint) -> AssetsSeen:
     report = latest_report(connection)
     if report is None:
-        return {"reported_at": None, "battery": None, "peaker": None, **view.freshness(None)}
+        return AssetsSeen(None, None, None, view.age(None))
     readings = report.readings
+    today = report.on_day(local_day(view.now, ZoneInfo(source.tz)))
     battery, peaker = readings.battery, readings.peaker
-    return {
-        "reported_at": view.local(readings.ts_utc),
-        "battery": {
-            "power_kw": finite(battery.power_kw),
-            "setpoint_kw": finite(readings.battery_setpoint_kw),
-            "soc_kwh": finite(battery.soc_kwh),
-            "soc_pct": finite(100.0 * battery.soc_kwh / battery_energy_kwh),
-        },
-        "peaker": {
-            "on": peaker.on,
-            "power_kw": finite(peaker.power_kw),
-            "setpoint_kw": finite(readings.peaker_setpoint_kw),
-            "starts_today": report.on_day(local_day(view.now, view.zone)).starts_today,
-        },
-        **view.freshness(readings.ts_utc),
-    }
-
-
-def halt_view(connection: Connection, view: Viewpoint) -> dict[str, object] | None:
-    """Who halted the autonomy, when and why; None while it is not halted."""
-    halt = halt_of(connection)
-    return None if halt is None else {"by": halt.by, "at": view.local(halt.at), "reason": halt.reason}
-
-
-def audit_entries(connection: Connection) -> int:
-    """How many entries the audit holds by its numbering; whether they hold is for the audit command."""
-    return connection.execute(select(func.max(audit.c.seq))).scalar_one() or 0
-
-
-def dispatches_view(connection: Connection, view: Viewpoint) -> list[dict[str, object]]:
-    """The last dispatches, newest first; powers in kW, positive injects."""
-    newest = select(dispatches.c.at).order_by(dispatches.c.id.desc()).limit(DISPATCHES_SHOWN)
-    times = connection.execute(newest).scalars().all()
-    if not times:
-        return []
-    found = receipts.history(connection, min(times), END_OF_TIME)
-    return [_dispatch(item, view) for item in reversed(found[-DISPATCHES_SHOWN:])]
-
-
-def _dispatch(item: Dispatch, view: Viewpoint) -> dict[str, object]:
-    setpoints = item.setpoints
-    return {
-        "dispatch_id": item.dispatch_id,
-        "at": view.local(item.at),
-        "battery_kw": finite(setpoints.battery_kw),
-        "peaker_kw": finite(setpoints.peaker_kw),
-        "battery_proposals": list(setpoints.battery_proposals),
-        "peaker_proposals": list(setpoints.peaker_proposals),
-        "event_ids": list(setpoints.event_ids),
-        "rules": to_json(setpoints.rules),
-        "state": item.state,
-        "receipt_at": view.local(item.receipt_at),
-    }
-
-
-def approvals_view(ledger: Ledger, clock: Clock, view: Viewpoint) -> list[dict[str, object]]:
-    """The requests that wait for a person, oldest first, with the commands that decide them."""
-    # The console only lists; whether two people are required matters where somebody decides.
-    desk = Approvals(ledger, clock, require_two_people=True)
-    return _approvals(desk.list("PENDING"), view)
-
-
-def _approvals(waiting: Iterable[Approval], view: Viewpoint) -> list[dict[str, object]]:
-    return [
-        {
-            "approval_id": asked.approval_id,
-            "requester": asked.requester,
-            "asset": asked.asset,
-            "power_kw": finite(asked.power_kw),
-            "duration_min": finite(asked.duration_s / 60.0),
-            "reason": asked.reason,
-            "expected_effect": asked.expected_effect,
-            "expected_cost": finite(asked.expected_cost_usd),
-            "event_id": asked.event_id,
-            "rules": to_json(asked.findings),
-            "asked_at": view.local(asked.created_at),
-            "expires_at": view.local(asked.expires_at),
-            "commands": _commands(asked.approval_id),
-        }
-        for asked in waiting
-    ]
-
-
-def _commands(approval_id: str) -> Sequence[str]:
-    return [f"smartgrid approvals {verb} {approval_id} --reason …" for verb in ("approve", "deny")]
+    return AssetsSeen(
+        BatterySeen(
+            power_kw=finite(battery.power_kw),
+            setpoint_kw=finite(readings.battery_setpoint_kw),
+            soc_kwh=finite(battery.soc_kwh),
+            soc_pct=finite(100.0 * battery.soc_kwh / source.battery_energy_kwh),
+            cycles_today=finite(today.cell_discharged_today_kwh / source.battery_energy_kwh),
+        ),
+        PeakerSeen(
+            peaker.on, finite(peaker.power_kw), finite(readings.peaker_setpoint_kw), today.starts_today
+        ),
+        finite(today.spent_today_usd),
+        view.age(readings.ts_utc),
+    )

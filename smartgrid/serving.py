@@ -11,22 +11,21 @@ from mcp.server import MCPServer
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 
-from mcp_server.errors import ServeError
 from mcp_server.identity import Access, BearerVerifier
 from mcp_server.jwks import JwksVerifier
 from mcp_server.transports import MCP_PATH, http_server, is_loopback
-from operator_console.snapshot import ConsoleSource
-from operator_console.status_page import console_routes
 from policies.principal import local_principal
 from smartgrid.area import Workplace
+from smartgrid.console_serving import add_console
 from smartgrid.embedded_plant import EmbeddedPlant
 from smartgrid.ledger_access import this_user
 from smartgrid.observability import observability_routes
+from smartgrid.offering import offer_of
+from smartgrid.public_url import public_url
 from smartgrid.settings import Settings
 from smartgrid.tokens import TokenStore, is_local
 
 START_POLL_S = 0.05
-EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104  what the settings may name
 
 logger = logging.getLogger(__name__)
 
@@ -66,23 +65,6 @@ def local_token(store: TokenStore, text: str) -> AccessToken | None:
     )
 
 
-def public_url(settings: Settings) -> str:
-    """Scheme and host under which clients reach the server.
-
-    Raises:
-        ServeError: where it listens on every address and none is named.
-    """
-    host = settings.http_host
-    if settings.http_url is not None:
-        return settings.http_url
-    if host in EVERY_ADDRESS:
-        raise ServeError(
-            f"http_host={host!r} listens on every address: set http_url to the one that clients use, such as "
-            "https://grid.example.com; requests for other names are refused"
-        )
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
-
-
 def web_server(plant: EmbeddedPlant, settings: Settings) -> uvicorn.Server:
     """The web server of an open plant; without tokens on loopback, for the local user alone.
 
@@ -90,29 +72,21 @@ def web_server(plant: EmbeddedPlant, settings: Settings) -> uvicorn.Server:
         ServeError: when the settings name another host than this machine, and there are no tokens.
     """
     workplace = plant.workplace
-    area = workplace.area
-    source = ConsoleSource(
-        reader=workplace.reader,
-        ledger=workplace.ledger,
-        clock=workplace.clock,
-        max_age_s=area.limits.max_age_s,
-        currency=area.currency,
-        battery_energy_kwh=area.limits.battery.energy_kwh,
-        tz=area.tz,
-    )
     server = _mcp_server(workplace, settings)
-    routes = [*console_routes(source), *observability_routes(workplace, plant.metrics)]
-    return http_server(server, settings.http_host, settings.http_port, routes, public_url=settings.http_url)
+    routes = observability_routes(workplace, plant.metrics)
+    web = http_server(server, settings.http_host, settings.http_port, routes, public_url=settings.http_url)
+    add_console(web, workplace, settings, public_url(settings))
+    return web
 
 
 def _mcp_server(workplace: Workplace, settings: Settings) -> MCPServer[None]:
     access = access_of(settings)
     if access is None:
-        return workplace.server_for(local_principal(this_user()))
+        return workplace.server_for(local_principal(this_user()), offer_of(settings))
     url = urlsplit(public_url(settings))
     if url.scheme != "https" and not is_loopback(url.hostname or ""):
         logger.warning("tokens cross the network unencrypted: put TLS in front, and its address in http_url")
-    return workplace.server_behind(access)
+    return workplace.server_behind(access, offer_of(settings))
 
 
 async def run_with_plant(plant: EmbeddedPlant, server: uvicorn.Server, on_ready: Callable[[], None]) -> None:

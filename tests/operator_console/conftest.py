@@ -1,18 +1,15 @@
 """The console over a real store and a real ledger, in simulated time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from grid.telemetry import AREA_SITE, NATIVE_SITE, Telemetry
-from operator_console.snapshot import ConsoleSource
-from operator_console.status_page import console_routes
+from operator_console.snapshot import Snapshot, snapshot
+from operator_console.source import ConsoleSource
 from pipeline.forecast import Forecast
 from pipeline.sqlite_store import SqliteStore
 from tests.dispatch.conftest import Plant
@@ -23,20 +20,17 @@ BATTERY_KWH = 10_000.0
 
 @dataclass
 class Console:
-    """A plant, its series store, and a browser's view of both."""
+    """A plant, its series store, and what the console reads of both."""
 
     plant: Plant
     store: SqliteStore
     source: ConsoleSource
-    client: TestClient
 
     def now(self) -> datetime:
         return self.plant.clock.now()
 
-    def get(self, path: str = "/console/status.json") -> Any:
-        answer = self.client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    def look(self, before: Snapshot | None = None) -> Snapshot:
+        return snapshot(self.source, before)
 
     def pulse(self, age_s: float = 0.0, net_load_kw: float | None = 5_000.0, site: str = AREA_SITE) -> None:
         at = self.now() - timedelta(seconds=age_s)
@@ -48,30 +42,27 @@ class Console:
         band = Forecast(site, issued, target, net_load_kw, -100.0, 50.0, 300.0, "model")
         self.store.write([], [band])
 
-    def reads(self, **changed: Any) -> None:
-        """Serve another source from now on."""
-        self.source = replace(self.source, **changed)
-        self.client = client_of(self.source)
 
-
-def client_of(source: ConsoleSource) -> TestClient:
-    app = Starlette(routes=console_routes(source))
-    return TestClient(app, base_url="http://127.0.0.1:8765", raise_server_exceptions=False)
+def source_of(plant: Plant, store: SqliteStore) -> ConsoleSource:
+    """What the console reads of a plant."""
+    return ConsoleSource(
+        reader=store,
+        ledger=plant.ledger,
+        clock=plant.clock,
+        wall_s=lambda: plant.wall_s,
+        max_age_s=MAX_AGE_S,
+        currency="USD",
+        tz="Europe/Luxembourg",
+        battery_energy_kwh=BATTERY_KWH,
+        battery_wear_per_mwh=10.0,
+        peaker_running_per_mwh=90.0,
+    )
 
 
 @pytest.fixture
 def console(tmp_path: Path) -> Iterator[Console]:
     plant = Plant(tmp_path / "state")
     store = SqliteStore(tmp_path / "telemetry.db")
-    source = ConsoleSource(
-        reader=store,
-        ledger=plant.ledger,
-        clock=plant.clock,
-        max_age_s=MAX_AGE_S,
-        currency="USD",
-        battery_energy_kwh=BATTERY_KWH,
-        tz="Europe/Luxembourg",
-    )
-    yield Console(plant, store, source, client_of(source))
+    yield Console(plant, store, source_of(plant, store))
     store.close()
     plant.ledger.close()
