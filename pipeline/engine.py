@@ -1,9 +1,9 @@
 """The stream engine: micro-batches from telemetry messages to stored and published forecasts.
 
 Per batch: poll → decode and check → all sites' windows as arrays: duplicates out, events to their
-place, feature rows → one model call → one write to the store → forecasts and dead letters to their
-topics → commit. A batch that fails before the commit is read again; the store's idempotent writes
-make that harmless.
+place, feature rows → one model call, and false data is looked for where a judge is given → one
+write to the store → forecasts and dead letters to their topics → commit. A batch that fails before
+the commit is read again; the store's idempotent writes make that harmless.
 
 Where the log outlives the process, a partition's past comes from the log alone: records before its
 first unfinished offset rebuild the sites' states on the way, and nothing is written for them.
@@ -34,6 +34,7 @@ from pipeline.messages import (
     telemetry_of,
 )
 from pipeline.pulse_batch import FREQUENCY, NET_LOAD, PulseBatch, Refused, decode_batch
+from pipeline.pulse_judge import Judged, PulseJudge
 from pipeline.recovery import LowestMark
 from pipeline.site_rules import SiteRules
 from pipeline.site_table import Accepted, SiteTable
@@ -41,6 +42,7 @@ from pipeline.store import SeriesStore, SlotSum
 from pipeline.stream_model import StreamModel
 from pipeline.timestamps import from_micros
 from pipeline.transport import PartitionGiven, Record, RecordBatch, Transport
+from pipeline.verdict import Verdict
 from pipeline.window_table import Reach
 
 logger = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class BatchReport:
         rebuilt: records beside those, which were finished before and only rebuilt the state.
         reasons: of the dead letters.
         newest: by partition the newest accepted event, in seconds since 1970.
+        judged: accepted events that a detector of false data scored.
+        alarms: of them, those with new evidence at one false alarm a day.
     """
 
     polled: int = 0
@@ -70,6 +74,8 @@ class BatchReport:
     rebuilt: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     newest: Mapping[int, float] = field(default_factory=dict)
+    judged: int = 0
+    alarms: int = 0
 
     def __add__(self, other: "BatchReport") -> "BatchReport":
         latest = {
@@ -85,6 +91,8 @@ class BatchReport:
             self.rebuilt + other.rebuilt,
             Counter(self.reasons) + Counter(other.reasons),
             latest,
+            self.judged + other.judged,
+            self.alarms + other.alarms,
         )
 
 
@@ -111,6 +119,7 @@ class _Work:
     bands_kw: Floats
     refused: list[Refused]
     events: ChangedEvents
+    judged: Judged | None = None
 
 
 class StreamEngine:
@@ -149,7 +158,13 @@ class StreamEngine:
         reach = Reach.of(metadata.cadence_s, lateness_s)
         self._table = SiteTable(reach, site_tz=metadata.site_tz, time_zones=zones, seasonal=model.seasonal)
         self._watch = InstabilityWatch(metadata.ramp_limit_kw if ramp_limit_kw is None else ramp_limit_kw)
+        self._judge: PulseJudge | None = None
         self._partitions: dict[int, _Partition] = {}
+
+    @property
+    def cadence_s(self) -> float:
+        """Seconds between a site's pulses."""
+        return self._model.metadata.cadence_s
 
     @property
     def site_count(self) -> int:
@@ -160,7 +175,12 @@ class StreamEngine:
     def state_bytes(self) -> int:
         """Bytes of the sites' states; room for more sites is left out."""
         table = self._table
-        return table.nbytes * len(table) // max(1, table.capacity) + self._watch.nbytes
+        judge = 0 if self._judge is None else self._judge.nbytes
+        return table.nbytes * len(table) // max(1, table.capacity) + self._watch.nbytes + judge
+
+    def judge_by(self, judge: PulseJudge | None) -> None:
+        """Score pulses for false data by this one from the next batch on; by none where None."""
+        self._judge = judge
 
     def swap(self, model: StreamModel) -> None:
         """Forecast by another model from the next batch on.
@@ -215,6 +235,9 @@ class StreamEngine:
 
     def _process(self, records: RecordBatch) -> BatchReport:
         work = self._take(records)
+        if self._judge is not None:
+            judged = self._judge.judge(work.pulses, work.accepted.in_order, self._store)
+            work = replace(work, judged=judged)
         reasons = Counter(refused.error.reason for refused in work.refused)
         self._finish(records, work, reasons)
         taken = work.accepted.taken
@@ -228,6 +251,8 @@ class StreamEngine:
             dead_letters=len(work.refused),
             reasons=reasons,
             newest=latest,
+            judged=0 if work.judged is None else len(work.judged.places),
+            alarms=0 if work.judged is None else int(work.judged.found.alarm.sum()),
         )
 
     # -- a batch's records ----------------------------------------------------------------------
@@ -333,7 +358,7 @@ class StreamEngine:
         if self._store is not None:
             telemetry, forecasts = self._series(work)
             events = list(work.events.events(work.pulses.sites))
-            self._store.write(telemetry, forecasts, events, self._closed_slots(work))
+            self._store.write(telemetry, forecasts, events, self._closed_slots(work), self._verdicts(work))
         issuing = work.accepted.issuing.tolist()
         every = len(issuing) == len(work.pulses)
         sites = work.pulses.sites if every else [work.pulses.sites[i] for i in issuing]
@@ -356,6 +381,11 @@ class StreamEngine:
         ]
         made = zip(work.accepted.issuing.tolist(), work.bands_kw.tolist(), strict=True)
         return telemetry, [self._forecast(work.pulses, i, band_kw) for i, band_kw in made]
+
+    def _verdicts(self, work: _Work) -> list[Verdict]:
+        if self._judge is None or work.judged is None:
+            return []
+        return self._judge.verdicts(work.pulses, work.accepted.taken, work.accepted.in_order, work.judged)
 
     def _closed_slots(self, work: _Work) -> list[SlotSum]:
         """The slots that closed, as the store takes them."""
@@ -383,6 +413,8 @@ class StreamEngine:
     def _follow_changes(self) -> None:
         for change in self._transport.changes():
             self._partitions.pop(change.partition, None)
+            if self._judge is not None:
+                self._judge.forget(self._table.sites(change.partition))
             self._watch.forget(self._table.release(change.partition))
             if isinstance(change, PartitionGiven):
                 self._partitions[change.partition] = _Partition(change.resume_at, rebuilding=True)

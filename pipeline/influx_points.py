@@ -27,6 +27,7 @@ from pipeline.forecast import Forecast
 from pipeline.instability import EventKind, InstabilityEvent, Severity
 from pipeline.store import SlotSum
 from pipeline.timestamps import from_micros, to_micros
+from pipeline.verdict import Verdict
 
 TELEMETRY: Final = "telemetry"
 FORECASTS: Final = "forecasts"
@@ -35,6 +36,7 @@ QUOTES: Final = "quotes"
 DISPATCHES: Final = "dispatches"
 TRADES: Final = "trades"
 SLOTS: Final = "slots"
+VERDICTS: Final = "verdicts"
 PRESENT: Final = "present"
 
 EARLIEST: Final = datetime(1678, 1, 1, tzinfo=UTC)
@@ -56,6 +58,7 @@ _BEHALF: Final = ("dispatch_id", "proposal_id", "requester", "event_id")
 _WORTH: Final = ("price_usd_per_mwh", "value_usd")
 _BAND: Final = ("net_load_kw", "p10_kw", "p50_kw", "p90_kw")
 _DONE: Final = ("duration_s", "power_kw", "setpoint_kw")
+_FOUND: Final = ("score", "trust", "channel", "kind", "since_us", "substitute_kw")
 _TRADED: Final = ("duration_s", "energy_kwh")
 _FIELDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     TELEMETRY: ((), CHANNELS),
@@ -65,6 +68,7 @@ _FIELDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     DISPATCHES: (_DONE, _BEHALF),
     TRADES: (_TRADED, _WORTH),
     SLOTS: (("quanta", "count"), ()),
+    VERDICTS: (("alarm",), _FOUND),
 }
 """By measurement, the fields that every point has, and those that ``present`` tells of."""
 _ENCODED: Final = re.compile(r'[%"\\\x00-\x1f\x7f-\x9f]')
@@ -178,6 +182,20 @@ def slot_line(slot: SlotSum) -> str:
     return f"{SLOTS},{_site(slot.site)} {fields} {_time('start', slot.start)}"
 
 
+def verdict_line(verdict: Verdict) -> str:
+    """The line of a verdict.
+
+    Raises:
+        StoreError: if a number is infinite, the site has no name or a time cannot be stored.
+    """
+    since = None if verdict.since is None else f"{_time('since', verdict.since)}i"
+    numbers = [_maybe(name, getattr(verdict, name)) for name in ("score", "trust", "substitute_kw")]
+    texts = [None if text is None else _quoted(text) for text in (verdict.channel, verdict.kind)]
+    found = _optional(_FOUND, [*numbers[:2], *texts, since, numbers[2]])
+    fields = f"alarm={int(verdict.alarm)}i,{found}"
+    return f"{VERDICTS},{_site(verdict.site)} {fields} {_time('ts_utc', verdict.ts_utc)}"
+
+
 def _of_asset(measurement: str, span: AssetDispatch | EnergyTrade) -> str:
     return f"{measurement},{_tag('asset', span.asset)},{_site(span.site)}"
 
@@ -284,6 +302,22 @@ def trade_of(site: str, row: Row) -> EnergyTrade:
 def slot_of(site: str, row: Row) -> SlotSum:
     """The slot of a row."""
     return SlotSum(site, time_of(row), int(row["quanta"]), int(row["count"]))
+
+
+def verdict_of(site: str, row: Row) -> Verdict:
+    """The verdict of a row."""
+    score, trust, channel, kind, since_us, substitute_kw = _given(_FOUND, row)
+    return Verdict(
+        site,
+        time_of(row),
+        row["alarm"] == "1",
+        None if score is None else float(score),
+        None if trust is None else float(trust),
+        None if channel is None else original_name(channel),
+        None if kind is None else original_name(kind),
+        None if since_us is None else from_micros(int(since_us)),
+        None if substitute_kw is None else float(substitute_kw),
+    )
 
 
 def is_whole(measurement: str, row: Row) -> bool:

@@ -19,6 +19,7 @@ from pipeline.influx_points import EARLIEST, LATEST, Row
 from pipeline.influx_target import InfluxTarget, open_client, told
 from pipeline.instability import InstabilityEvent, by_site
 from pipeline.store import FEATURE_STORE_ROWS, SlotSum
+from pipeline.verdict import Verdict
 
 BATCH_LINES: Final = 5_000
 FIRST_DELAY_S: Final = 0.25
@@ -68,9 +69,9 @@ class InfluxStore:
 
     Invariants:
         A write that returned is stored; one that raised may be stored in part, and repeating it
-        completes it, because points are known by measurement, tags and time. Forecasts, events and
-        slots go before the telemetry that they rest on. The server takes a write point by point and field
-        by field: who reads meanwhile finds the points that are whole, and no other.
+        completes it, because points are known by measurement, tags and time. Forecasts, events,
+        slots and verdicts go before the telemetry that they rest on. The server takes a write point by
+        point and field by field: who reads meanwhile finds the points that are whole, and no other.
         *The first telemetry counts*, and the first forecast: within one write the store sees to
         it. InfluxDB keeps the last version of a point, so across writes it rests on the engine,
         which settles duplicates and conflicts before it writes: a batch that is read again, or by
@@ -200,6 +201,11 @@ class InfluxStore:
         rows = self._points(_IN_RANGE, points.SLOTS, start, end, site=site)
         return sorted((points.slot_of(site, row) for row in rows), key=lambda slot: slot.start)
 
+    def verdicts(self, site: str, start: datetime, end: datetime) -> list[Verdict]:
+        """Verdicts on the pulses with ``start <= ts_utc < end``."""
+        rows = self._points(_IN_RANGE, points.VERDICTS, start, end, site=site)
+        return sorted((points.verdict_of(site, row) for row in rows), key=lambda verdict: verdict.ts_utc)
+
     def _rows(self, flux: str, measurement: str, start: datetime, end: datetime, **bound: str) -> list[Row]:
         """The rows of a query; names are bound as the database has them, times within what it can hold."""
         start, stop = max(start, EARLIEST), min(end, LATEST)
@@ -243,6 +249,7 @@ class InfluxStore:
         forecasts: Sequence[Forecast] = (),
         events: Sequence[InstabilityEvent] = (),
         slots: Sequence[SlotSum] = (),
+        verdicts: Sequence[Verdict] = (),
     ) -> None:
         """Write all of it, however long the server is away, up to the configured time.
 
@@ -251,12 +258,14 @@ class InfluxStore:
                 not take it, or is away for longer: commit nothing and write the same again later.
         """
         first_forecasts = _first(forecasts, lambda made: (made.site, made.issued_at, made.target_at))
+        first_verdicts = _first(verdicts, lambda verdict: (verdict.site, verdict.ts_utc))
         first_pulses = _first(telemetry, lambda pulse: (pulse.site, pulse.ts_utc))
         self._send(
             [
                 *map(points.forecast_line, first_forecasts),
                 *map(points.event_line, events),
                 *map(points.slot_line, slots),
+                *map(points.verdict_line, first_verdicts),
                 *map(points.telemetry_line, first_pulses),
             ]
         )

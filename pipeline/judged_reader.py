@@ -1,7 +1,8 @@
 """A series store together with the detectors of its sites: what it holds, and what that is worth.
 
-The detector of a site is warmed up from the store once, and reads on from where it stands: a
-question costs the pulses that came since the last one.
+Where the stream judges a site, its verdicts are in the store and are taken from there. Else the
+site's detector is warmed up from the store once, and reads on from where it stands: a question
+costs the pulses that came since the last one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +24,15 @@ from pipeline.instability import InstabilityEvent
 from pipeline.messages import VALUE_NAMES
 from pipeline.night_sun import deep_night
 from pipeline.plain_checks import cadence_of
-from pipeline.store import FEATURE_STORE_ROWS, SeriesReader
-from pipeline.timestamps import from_micros, to_micros
+from pipeline.store import FEATURE_STORE_ROWS, SeriesReader, VerdictReader
+from pipeline.timestamps import MICROSECOND, from_micros, to_micros
+from pipeline.verdict import Verdict
 
 WARM_UP: Final = timedelta(days=10)
 MOST_PULSES: Final = 20_000
 """Read at the first question: a week at five minutes, a day at five seconds."""
 KEPT: Final = timedelta(hours=6)
-"""How far back verdicts are remembered for :meth:`JudgedReader.believed`."""
+"""How far back own verdicts are remembered for :meth:`JudgedReader.believed`."""
 NIGHT_SHARE: Final = 0.25
 """Of the mean solar power: more than this in deep night is no measurement."""
 
@@ -86,15 +88,20 @@ class JudgedReader:
             return None
         if cadence > timedelta(seconds=1.5 * detector.cadence_s):
             return None
+        newest = recent[-1]
+        of_stream = self._streamed(site, newest.ts_utc, newest.ts_utc + MICROSECOND)
+        if of_stream and (judgement := _judgement_of(of_stream[0], detector, newest)) is not None:
+            return judgement
         with self._lock:
             if site not in self._judges:
                 self._judges[site] = _SiteJudge(self._reader, site, detector, cadence)
-            return self._judges[site].newest(recent[-1].ts_utc)
+            return self._judges[site].newest(newest.ts_utc)
 
     def believed(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
         """Telemetry as far as it is believed: where net load was distrusted, its substitute stands.
 
-        Reaches back six hours; before that, and for a site without a detector, as it was stored.
+        Reaches back as far as the stream has judged, or six hours; before that, and for a site without
+        a detector, as it was stored.
         """
         recent = self._reader.latest(site)
         judged = self.judge(site, recent) if recent else None
@@ -102,11 +109,18 @@ class JudgedReader:
         if judged is None:
             return pulses
         with self._lock:
-            substitutes = self._judges[site].substitutes_kw
-            return [
-                replace(pulse, net_load_kw=substitutes.get(pulse.ts_utc, pulse.net_load_kw))
-                for pulse in pulses
-            ]
+            substitutes = dict(self._judges[site].substitutes_kw) if site in self._judges else {}
+        for verdict in self._streamed(site, start, end):
+            if verdict.substitute_kw is not None:
+                substitutes[verdict.ts_utc] = verdict.substitute_kw
+        return [
+            replace(pulse, net_load_kw=substitutes.get(pulse.ts_utc, pulse.net_load_kw)) for pulse in pulses
+        ]
+
+    def _streamed(self, site: str, start: datetime, end: datetime) -> list[Verdict]:
+        """What the stream found of pulses with ``start <= ts_utc < end``."""
+        reader = self._reader
+        return reader.verdicts(site, start, end) if isinstance(reader, VerdictReader) else []
 
     # -- as the store reads ---------------------------------------------------------------------
 
@@ -203,13 +217,31 @@ class _SiteJudge:
             kind=KINDS[kind] if kind >= 0 else None,
             since=from_micros(since_ms * 1000) if since_ms >= 0 else None,
             substitute_kw=None if np.isnan(use) else use,
-            night_since=newest.ts_utc if self._sunless(newest) else None,
+            night_since=newest.ts_utc if _sunless(self._detector, newest) else None,
             cadence=timedelta(seconds=self._detector.cadence_s),
         )
 
-    def _sunless(self, pulse: Telemetry) -> bool:
-        """Whether there is solar power in deep night."""
-        usual_kw = self._detector.level_kw("solar_kw")
-        if usual_kw is None or pulse.solar_kw is None or abs(pulse.solar_kw) <= NIGHT_SHARE * usual_kw:
-            return False
-        return deep_night(pulse.ts_utc, self._detector.site_tz)
+
+def _judgement_of(verdict: Verdict, detector: FittedDetector, newest: Telemetry) -> Judgement | None:
+    """The stream's word on the newest pulse; None where it came late, and was not judged."""
+    if verdict.score is None or verdict.trust is None:
+        return None
+    return Judgement(
+        score=verdict.score,
+        trust=verdict.trust,
+        suspected=verdict.channel is not None,
+        channel=verdict.channel,
+        kind=verdict.kind,
+        since=verdict.since,
+        substitute_kw=verdict.substitute_kw,
+        night_since=newest.ts_utc if _sunless(detector, newest) else None,
+        cadence=timedelta(seconds=detector.cadence_s),
+    )
+
+
+def _sunless(detector: FittedDetector, pulse: Telemetry) -> bool:
+    """Whether there is solar power in deep night."""
+    usual_kw = detector.level_kw("solar_kw")
+    if usual_kw is None or pulse.solar_kw is None or abs(pulse.solar_kw) <= NIGHT_SHARE * usual_kw:
+        return False
+    return deep_night(pulse.ts_utc, detector.site_tz)

@@ -1,5 +1,6 @@
 """The series as rows of the SQLite store, in the order of its columns, and back."""
 
+from functools import lru_cache
 from typing import Any
 
 from grid.market import PriceQuote
@@ -9,11 +10,15 @@ from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent
 from pipeline.store import SlotSum
 from pipeline.timestamps import from_micros, to_micros
+from pipeline.verdict import Verdict
 
 Row = tuple[Any, ...]
 """A row as sqlite3 hands it out; the functions below give it its types back."""
+REMEMBERED = 8192
+"""Rows whose values are kept: each tick reads the last hours again, and making them anew took longest."""
 
 
+@lru_cache(maxsize=REMEMBERED)
 def telemetry_of(row: Row) -> Telemetry:
     """The pulse of a row."""
     return Telemetry(row[0], from_micros(row[1]), *row[2:])
@@ -67,6 +72,7 @@ def event_row(event: InstabilityEvent) -> Row:
     return (event.site, started_at, event.event_id, event.kind, ended_at, event.severity, event.cause_kw)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def quote_of(row: Row) -> PriceQuote:
     """The quote of a row."""
     return PriceQuote(row[0], from_micros(row[1]), *row[2:])
@@ -120,3 +126,26 @@ def slot_of(row: Row) -> SlotSum:
 def slot_row(slot: SlotSum) -> Row:
     """The row of a slot."""
     return (slot.site, to_micros(slot.start), slot.quanta, slot.count)
+
+
+def verdict_of(row: Row) -> Verdict:
+    """The verdict of a row."""
+    site, ts, alarm, score, trust, channel, kind, since, substitute_kw = row
+    return Verdict(
+        site,
+        from_micros(ts),
+        bool(alarm),
+        score,
+        trust,
+        channel,
+        kind,
+        None if since is None else from_micros(since),
+        substitute_kw,
+    )
+
+
+def verdict_row(verdict: Verdict) -> Row:
+    """The row of a verdict."""
+    since = None if verdict.since is None else to_micros(verdict.since)
+    found = (verdict.alarm, verdict.score, verdict.trust, verdict.channel, verdict.kind)
+    return (verdict.site, to_micros(verdict.ts_utc), *found, since, verdict.substitute_kw)

@@ -55,7 +55,15 @@ CREATE TABLE slots (
     PRIMARY KEY (site, start)
 ) WITHOUT ROWID;
 """
-_VERSIONS: Final = (_SERIES, _SETTLED, _SLOTS)
+_VERDICTS: Final = """
+CREATE TABLE verdicts (
+    site TEXT NOT NULL, ts INTEGER NOT NULL,
+    alarm INTEGER NOT NULL, score REAL, trust REAL,
+    channel TEXT, kind TEXT, since INTEGER, substitute_kw REAL,
+    PRIMARY KEY (site, ts)
+) WITHOUT ROWID;
+"""
+_VERSIONS: Final = (_SERIES, _SETTLED, _SLOTS, _VERDICTS)
 """What each version adds to the one before."""
 
 SCHEMA_VERSION: Final = len(_VERSIONS)

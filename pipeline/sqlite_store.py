@@ -17,8 +17,10 @@ from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent, by_site
 from pipeline.sqlite_rows import Row
 from pipeline.sqlite_schema import SCHEMA_VERSION, statements_since
+from pipeline.sqlite_tail import Tails
 from pipeline.store import FEATURE_STORE_ROWS, SlotSum
 from pipeline.timestamps import to_micros
+from pipeline.verdict import Verdict
 
 BUSY_TIMEOUT_S: Final = 10.0
 
@@ -46,6 +48,7 @@ class SqliteStore:
         self._path = Path(path).absolute()
         self._read_only = read_only
         self._lock = Lock()
+        self._tails = Tails(self._rows)
         if read_only and not self._path.is_file():
             raise StoreError(
                 f"path={self._path}: there is no series store yet; start the stream that writes it"
@@ -110,8 +113,7 @@ class SqliteStore:
 
     def telemetry(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
         """Observations with ``start <= ts_utc < end``."""
-        sql = "SELECT * FROM telemetry WHERE site = ? AND ts >= ? AND ts < ? ORDER BY ts"
-        return [rows.telemetry_of(row) for row in self._rows(sql, site, to_micros(start), to_micros(end))]
+        return self._tails.between(site, to_micros(start), to_micros(end))
 
     def latest_forecast(self, site: str) -> Forecast | None:
         """The newest forecast, however old it is: check its ``issued_at`` before acting on it."""
@@ -156,6 +158,11 @@ class SqliteStore:
         sql = "SELECT * FROM slots WHERE site = ? AND start >= ? AND start < ? ORDER BY start"
         return [rows.slot_of(row) for row in self._rows(sql, site, to_micros(start), to_micros(end))]
 
+    def verdicts(self, site: str, start: datetime, end: datetime) -> list[Verdict]:
+        """Verdicts on the pulses with ``start <= ts_utc < end``."""
+        sql = "SELECT * FROM verdicts WHERE site = ? AND ts >= ? AND ts < ? ORDER BY ts"
+        return [rows.verdict_of(row) for row in self._rows(sql, site, to_micros(start), to_micros(end))]
+
     def _rows(self, sql: str, *values: object) -> list[Row]:
         try:
             with self._lock:
@@ -173,6 +180,7 @@ class SqliteStore:
         forecasts: Sequence[Forecast] = (),
         events: Sequence[InstabilityEvent] = (),
         slots: Sequence[SlotSum] = (),
+        verdicts: Sequence[Verdict] = (),
     ) -> None:
         """Write all of it, or nothing.
 
@@ -190,6 +198,10 @@ class SqliteStore:
             ),
             ("INSERT OR REPLACE INTO events VALUES (?,?,?,?,?,?,?)", map(rows.event_row, events)),
             ("INSERT OR REPLACE INTO slots VALUES (?,?,?,?)", map(rows.slot_row, slots)),
+            (
+                "INSERT INTO verdicts VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+                map(rows.verdict_row, verdicts),
+            ),
         )
 
     def write_quotes(self, quotes: Sequence[PriceQuote]) -> None:

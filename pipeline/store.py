@@ -1,8 +1,8 @@
 """What a series store can do: read by anybody, written by one stream and one plant's owner.
 
 Invariants of every store:
-    Writes are idempotent. The first telemetry of a site and stamp counts and the first forecast
-    of a site, issue and target time counts. An event, a quote, a dispatch, a trade or a slot is
+    Writes are idempotent. The first telemetry and the first verdict of a site and stamp count, and the
+    first forecast of a site, issue and target time. An event, a quote, a dispatch, a trade or a slot is
     replaced by its newer version, whole: events and slots by site and start, quotes by site and
     interval, dispatches and trades by site, asset and start.
     Lists are ordered by time, oldest first. Ranges are half open: ``start <= t < end``.
@@ -11,13 +11,14 @@ Invariants of every store:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from grid.market import PriceQuote
 from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry
 from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent
+from pipeline.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,16 @@ class OwnerWriter(Protocol):
         ...
 
 
-class SeriesStore(SeriesReader, OwnerWriter, Protocol):
+@runtime_checkable
+class VerdictReader(Protocol):
+    """Read access to what the stream found of pulses."""
+
+    def verdicts(self, site: str, start: datetime, end: datetime) -> list[Verdict]:
+        """Verdicts on the pulses with ``start <= ts_utc < end``."""
+        ...
+
+
+class SeriesStore(SeriesReader, VerdictReader, OwnerWriter, Protocol):
     """Read and write access; the stream alone reads slots."""
 
     def slots(self, site: str, start: datetime, end: datetime) -> list[SlotSum]:
@@ -110,6 +120,7 @@ class SeriesStore(SeriesReader, OwnerWriter, Protocol):
         forecasts: Sequence[Forecast] = (),
         events: Sequence[InstabilityEvent] = (),
         slots: Sequence[SlotSum] = (),
+        verdicts: Sequence[Verdict] = (),
     ) -> None:
         """Write all of it, or nothing; one process writes, unless the store says otherwise."""
         ...

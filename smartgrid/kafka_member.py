@@ -12,6 +12,7 @@ from pipeline.kafka_settings import KafkaConnection
 from pipeline.kafka_stream import BROKER_TIMEOUT_S, KafkaStream
 from pipeline.kafka_writer import KafkaWriter
 from pipeline.producer import publish
+from smartgrid.model_following import ModelFollower
 from smartgrid.plant_stream import EngineOn, OnRound
 
 CLOSE_S: Final = 10.0
@@ -31,6 +32,7 @@ class KafkaMember:
         connection: the brokers.
         engine_on: makes the engine; its store is used in the engine's thread.
         on_round: told of every batch, in that thread.
+        models: gives the engine its detector, and models that are put into use later.
         group: the consumer group.
         prefix: put before the name of every topic.
     """
@@ -40,6 +42,7 @@ class KafkaMember:
         connection: KafkaConnection,
         engine_on: EngineOn,
         on_round: OnRound,
+        models: ModelFollower,
         *,
         group: str,
         prefix: str = "",
@@ -47,6 +50,8 @@ class KafkaMember:
         self._writer = KafkaWriter(connection, prefix=prefix, delivery_timeout_s=BROKER_TIMEOUT_S)
         self._stream = KafkaStream(connection, group=group, prefix=prefix)
         self._engine = engine_on(self._stream)
+        models.equip(self._engine)
+        self._models = models
         self._on_round = on_round
         self._stop = Event()
         self._failure: PipelineError | None = None
@@ -83,6 +88,7 @@ class KafkaMember:
             with self._stream:
                 while not self._stop.is_set():
                     began_s = time.perf_counter()
+                    self._models.follow(self._engine)
                     report = self._engine.run_once()
                     self._on_round(report, time.perf_counter() - began_s, self._stream)
         except PipelineError as error:

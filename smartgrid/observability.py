@@ -18,6 +18,7 @@ from starlette.routing import Route
 from dispatch.errors import DispatchError
 from pipeline.engine import BatchReport
 from pipeline.errors import PipelineError
+from pipeline.forecasting.followed_drift import followed_drift
 from smartgrid.area import Workplace
 
 BATCH_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -87,6 +88,7 @@ class StreamMetrics:
         forecast = Gauge(
             "smartgrid_forecast_age_seconds", "Age of the newest forecast", ["site"], registry=self.registry
         )
+        self.registry.register(_Drift(workplace))
         for site in workplace.area.sites:
             pulse.labels(site).set_function(partial(_pulse_age_s, workplace, site))
             forecast.labels(site).set_function(partial(_forecast_age_s, workplace, site))
@@ -135,6 +137,39 @@ class _Present(Collector):
             "Since this process issued a forecast; NaN before its first",
             value=now_s - self._forecast_at_s,
         )
+
+
+class _Drift(Collector):
+    """How good the sites' forecasts were of late; nothing of a site before any was judged."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+
+    def collect(self) -> Iterator[Metric]:
+        skill = GaugeMetricFamily(
+            "smartgrid_forecast_skill", "1 - mean error / that of the reference", labels=["site", "reference"]
+        )
+        coverage = GaugeMetricFamily(
+            "smartgrid_forecast_coverage",
+            "Share of the changes in P10-P90 as the model gave them",
+            labels=["site"],
+        )
+        factor = GaugeMetricFamily(
+            "smartgrid_forecast_band_factor", "By how much the band is widened", labels=["site"]
+        )
+        degraded = GaugeMetricFamily(
+            "smartgrid_forecast_degraded", "Whether the model should be trained again", labels=["site"]
+        )
+        drift, now = followed_drift(self._workplace.reader), self._workplace.clock.now()
+        for site in self._workplace.area.sites.values():
+            report = drift.report(site.name, site.cadence_s, now)
+            if report.weight > 0.0:
+                skill.add_metric([site.name, "persistence"], report.skill_persistence)
+                skill.add_metric([site.name, "same time of past days"], report.skill_drift)
+                coverage.add_metric([site.name], report.coverage)
+                factor.add_metric([site.name], report.factor)
+                degraded.add_metric([site.name], report.degraded)
+        yield from (skill, coverage, factor, degraded)
 
 
 def _pulse_age_s(workplace: Workplace, site: str) -> float:

@@ -11,9 +11,10 @@ import pandas as pd
 from grid.series import BaseSeries
 from grid.telemetry import NATIVE_SITE, Telemetry
 from pipeline.errors import TrainingError
+from pipeline.fdia.meters import LEAST_TRUST
 from pipeline.forecasting.drift import DriftReport
 from pipeline.forecasting.drift_report import StoredDrift
-from pipeline.store import SeriesReader
+from pipeline.store import SeriesReader, VerdictReader
 from pipeline.timestamps import MICROSECOND
 from smartgrid.errors import ScenarioError
 
@@ -65,6 +66,8 @@ def drift_of(reader: SeriesReader, site: str | None, *, cadence_s: float) -> Sit
 def stored_series(reader: SeriesReader, site: str, until: datetime, *, cadence_s: float) -> BaseSeries:
     """What a site measured before a moment, as a series to learn from.
 
+    Pulses that the stream distrusted are left out.
+
     Args:
         reader: the store.
         site: the meter.
@@ -89,11 +92,18 @@ def _days(
     reach = min(LEARNT_FROM, timedelta(seconds=MOST_PULSES * cadence_s))
     end, newest = until, until
     while end > until - reach and newest - end < _SILENCE:
-        pulses = reader.telemetry(site, end - _READ_AT_ONCE, end)
+        pulses = _trusted(reader, site, end - _READ_AT_ONCE, end)
         if pulses:
             newest = end
             yield pulses
         end -= _READ_AT_ONCE
+
+
+def _trusted(reader: SeriesReader, site: str, start: datetime, end: datetime) -> list[Telemetry]:
+    """A site's pulses with ``start <= ts_utc < end`` that the stream did not distrust."""
+    found = reader.verdicts(site, start, end) if isinstance(reader, VerdictReader) else []
+    low = {one.ts_utc for one in found if one.trust is not None and one.trust < LEAST_TRUST}
+    return [pulse for pulse in reader.telemetry(site, start, end) if pulse.ts_utc not in low]
 
 
 def _frame(pulses: Sequence[Telemetry]) -> pd.DataFrame:

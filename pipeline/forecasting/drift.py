@@ -10,14 +10,12 @@ On 500 days of three operators before their test spans a sound model never came 
 coverage and 0.06 skill against either reference; that is what the thresholds keep clear of.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from pipeline.arrays import Floats, Indices, Micros, resized
-from pipeline.errors import ModelError
 from pipeline.timestamps import MICROS_PER_SECOND
 
 SPACING_US: Final = 900 * MICROS_PER_SECOND
@@ -125,7 +123,7 @@ class DriftMonitor:
             rows: the sites, each at most once.
             ts_us: stamp of each observation.
             net_load_kw: net load.
-            bands_kw: P10, P50 and P90 of the change as the model gave them, not widened; NaN: none.
+            bands_kw: P10, P50 and P90 of the change as the model gave them; NaN: none.
             reference_kw: the mean same-time change of past days; NaN where unknown.
         """
         due = (self._targets_us[rows] <= (ts_us + self._tolerance_us)[:, None]).any(axis=1)
@@ -136,14 +134,6 @@ class DriftMonitor:
         if new.any():
             kept = np.column_stack([net_load_kw, bands_kw, reference_kw])[new]
             self._keep(rows[new], ts_us[new], slot[new], kept)
-
-    def factors(self, rows: Indices) -> Floats:
-        """By how much the bands of some sites are to be widened: 1 or more."""
-        return np.asarray(self._factor[rows])
-
-    def degraded(self, rows: Indices) -> Indices:
-        """Which of some sites are degraded."""
-        return np.asarray(rows[(self._since_us[rows] != _NO_STAMP).any(axis=1)])
 
     def report(self, row: int) -> DriftReport:
         """How a site's forecasts did."""
@@ -166,21 +156,6 @@ class DriftMonitor:
             reasons=tuple(reasons),
             since_us=min(since) if since else None,
         )
-
-    def state(self, row: int) -> dict[str, np.ndarray]:
-        """All that is known of a site, to be kept."""
-        return {name: getattr(self, f"_{name}")[row].copy() for name in _STATE}
-
-    def restore(self, row: int, state: Mapping[str, np.ndarray]) -> None:
-        """Go on with what :meth:`state` gave.
-
-        Raises:
-            ModelError: if it is of another horizon.
-        """
-        if state["targets_us"].shape != self._targets_us[row].shape:
-            raise ModelError("drift state: it is of another horizon; begin anew without it")
-        for name in _STATE:
-            getattr(self, f"_{name}")[row] = state[name]
 
     def _mature(self, rows: Indices, ts_us: Micros, net_load_kw: Floats) -> None:
         """Judge what this observation is the target of; drop what was missed."""

@@ -19,18 +19,6 @@ LOOKBACK: Final = timedelta(days=8)
 """What is older has less than a fourteenth of its weight left."""
 READ_AT_ONCE: Final = timedelta(hours=6)
 _DAYS_PAST: Final = 7
-_MARK: Final = "~x"
-
-
-def marked(model: str, factor: float) -> str:
-    """How a forecast names its model where its band was widened: the name, ``~x`` and the factor."""
-    return model if factor == 1.0 else f"{model}{_MARK}{factor:g}"
-
-
-def unmarked(model: str) -> tuple[str, float]:
-    """A forecast's model, and by what its band was widened."""
-    name, mark, factor = model.partition(_MARK)
-    return name, float(factor) if mark else 1.0
 
 
 class StoredDrift:
@@ -93,14 +81,12 @@ class StoredDrift:
     def _take(self, forecast: Forecast) -> None:
         issued_us = to_micros(forecast.issued_at)
         slot = issued_us // SPACING_US
-        model, factor = unmarked(forecast.model)
-        if model != self._model:
-            self._model = model
+        if forecast.model != self._model:
+            self._model = forecast.model
             self._monitor.forget()
         if forecast.target_at - forecast.issued_at != self._horizon or not self._counts(issued_us, slot):
             return
         band_kw = np.array([[forecast.p10_kw, forecast.p50_kw, forecast.p90_kw]])
-        middle_kw = band_kw[:, 1:2]
         reference_kw = self._reference_kw(slot)
         self._net_kw.setdefault(slot, forecast.net_load_kw)
         self._net_kw.pop(slot - 2 * _DAYS_PAST * DAY_US // SPACING_US, None)
@@ -108,7 +94,7 @@ class StoredDrift:
             np.zeros(1, dtype=np.intp),
             np.array([issued_us]),
             np.array([forecast.net_load_kw]),
-            middle_kw + (band_kw - middle_kw) / factor,
+            band_kw,
             np.array([reference_kw]),
         )
 

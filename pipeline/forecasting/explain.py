@@ -19,7 +19,6 @@ from pipeline.arrays import Floats
 from pipeline.errors import ModelError
 from pipeline.features import LAGS, WINDOWS_S, SiteEvents, feature_rows
 from pipeline.forecast import Forecast
-from pipeline.forecasting.drift_report import unmarked
 from pipeline.forecasting.drivers import UNEXPLAINED, Driver
 from pipeline.forecasting.memory import DAYS
 from pipeline.forecasting.model import AVERAGE
@@ -55,7 +54,7 @@ class ModelExplainer:
         Raises:
             ModelError: if the model that made it is not there any more, or its telemetry is not stored.
         """
-        found = dict(self._model(unmarked(forecast.model)[0]).contributions(reader, forecast))
+        found = dict(self._model(forecast.model).contributions(reader, forecast))
         rest_kw = forecast.p50_kw - sum(found.values())
         if abs(rest_kw) > _ROUNDING * max(1.0, *(abs(part) for part in found.values())):
             found[UNEXPLAINED] = rest_kw

@@ -19,6 +19,7 @@ from smartgrid.bench.stream_latency import Latency, measure_latency
 from smartgrid.bench.stream_load import DENSE_TURNS, LoadSize, StreamLoad
 from smartgrid.bench.stream_model import BareTrees, bench_model
 from smartgrid.bench.stream_pandas import pandas_events
+from smartgrid.bench.stream_scoring import bench_detector, scoring, whole_rows
 from smartgrid.bench.stream_topics import PARTITIONS, BenchTopics, bench_topics
 from smartgrid.bench.stream_worker import BenchError, Job, WorkerReport, WorkerTask, worker
 
@@ -78,6 +79,8 @@ class SizeResult:
         two: both workers' reports, a pair a repeat.
         latency: at a tenth of the engine's median rate.
         prefix: of the topics, which are gone.
+        scoring: as ``engine``, with false data looked for; none where that was not asked for, or the
+            events are too few for a row of the detector at every site.
     """
 
     sites: int
@@ -87,6 +90,7 @@ class SizeResult:
     two: tuple[tuple[WorkerReport, ...], ...]
     latency: Latency
     prefix: str
+    scoring: tuple[WorkerReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,13 @@ class StreamResult:
 
 
 def bench_stream(
-    connection: KafkaConnection, plan: BenchPlan, given: Path | None, say: Say, *, forecaster: bool = False
+    connection: KafkaConnection,
+    plan: BenchPlan,
+    given: Path | None,
+    say: Say,
+    *,
+    forecaster: bool = False,
+    fdia: bool = False,
 ) -> StreamResult:
     """Measure all of it, one after the other.
 
@@ -119,6 +129,7 @@ def bench_stream(
         given: directory of a model; one is trained where None.
         say: told what happens.
         forecaster: train and measure the forecaster of seasonal inputs.
+        fdia: measure the engine with false data looked for, too.
 
     Raises:
         BenchError: if a worker fails, or events or forecasts are missing.
@@ -128,9 +139,14 @@ def bench_stream(
     with TemporaryDirectory(prefix="smartgrid-bench-") as name:
         folder = Path(name)
         model = bench_model(given, folder, forecaster=forecaster)
+        detector = bench_detector(given, folder) if fdia else None
         say("pandas, one event at a time")
         pandas = _pandas(plan, model)
-        sizes = tuple(_measure(connection, plan, sites, folder, say) for sites in plan.sites)
+        scored = [0 if detector is None else whole_rows(plan.events, sites, detector) for sites in plan.sites]
+        sizes = tuple(
+            _measure(connection, plan, sites, folder, say, scored=events)
+            for sites, events in zip(plan.sites, scored, strict=True)
+        )
         return StreamResult(len(BareTrees(folder)), os.cpu_count() or 1, busy, sizes, pandas)
 
 
@@ -146,19 +162,36 @@ def _pandas(plan: BenchPlan, model: ForecastModel) -> WorkerReport:
     return pandas_events([turn[0] for turn in turns], model, plan.pandas_events)
 
 
-def _measure(connection: KafkaConnection, plan: BenchPlan, sites: int, folder: Path, say: Say) -> SizeResult:
-    """All at one number of sites, on one topic."""
+def _measure(
+    connection: KafkaConnection,
+    plan: BenchPlan,
+    sites: int,
+    folder: Path,
+    say: Say,
+    *,
+    scored: int,
+) -> SizeResult:
+    """All at one number of sites, on one topic; ``scored`` events with false data looked for."""
     with bench_topics(connection) as topics:
         bench = _Bench(topics, plan, sites, folder, say)
-        engines, floors, twos = [], [], []
+        engines, floors, twos, scorings = [], [], [], []
         for turn in range(1, plan.repeats + 1):
             engines += bench.run(f"engine {turn}", engine)
             floors += bench.run(f"floor {turn}", floor)
             twos.append(tuple(bench.run(f"two engines {turn}", engine, workers=2)))
+            if scored:
+                scorings += bench.run(f"engine, false data {turn}", scoring, events=scored)
         rate_per_s = median(report.events / report.wall_s for report in engines) / 10.0
         latency = bench.latency(rate_per_s)
         return SizeResult(
-            sites, bench.dense, tuple(engines), tuple(floors), tuple(twos), latency, topics.prefix
+            sites,
+            bench.dense,
+            tuple(engines),
+            tuple(floors),
+            tuple(twos),
+            latency,
+            topics.prefix,
+            tuple(scorings),
         )
 
 
@@ -177,10 +210,10 @@ class _Bench:
             topics.connection, topics.prefix, folder, "", PARTITIONS, 0, None, self._history_end
         )
 
-    def run(self, name: str, job: Job, *, workers: int = 1) -> list[WorkerReport]:
+    def run(self, name: str, job: Job, *, workers: int = 1, events: int | None = None) -> list[WorkerReport]:
         """Workers that share the topic; each measures its part at the same time."""
         self._say(f"{self._sites} sites: {name}")
-        events = self._plan.events // workers
+        events = (events or self._plan.events) // workers
         task = replace(
             self._task,
             group=self._topics.group_at(self._history_end),

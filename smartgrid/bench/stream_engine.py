@@ -1,5 +1,6 @@
 """The product's worker in the stream benchmark: the engine on Kafka, without a store."""
 
+from collections.abc import Callable
 from contextlib import closing
 
 import numpy as np
@@ -8,6 +9,7 @@ from confluent_kafka import TopicPartition
 from pipeline.engine import BatchReport, StreamEngine
 from pipeline.forecasting.stream_forecaster import load_stream_model
 from pipeline.kafka_stream import KafkaStream
+from pipeline.pulse_judge import PulseJudge
 from pipeline.transport import PartitionGiven, PartitionTaken
 from smartgrid.bench.stream_worker import Reins, Stopwatch, WorkerReport, WorkerTask, resident_bytes
 
@@ -53,8 +55,9 @@ class _WatchedStream(KafkaStream):
 class _Run:
     """An engine and what it has done so far."""
 
-    def __init__(self, task: WorkerTask, stream: _WatchedStream) -> None:
+    def __init__(self, task: WorkerTask, stream: _WatchedStream, judge: PulseJudge | None) -> None:
         self.engine = StreamEngine(stream, None, load_stream_model(task.model_dir))
+        self.engine.judge_by(judge)
         self.resident_bytes = resident_bytes()
         self.total = BatchReport()
 
@@ -87,8 +90,25 @@ class _Run:
 
 def engine(task: WorkerTask, reins: Reins) -> WorkerReport:
     """Rebuild the sites' states from the history, run in, then measure."""
+    return work(task, reins)
+
+
+def work(
+    task: WorkerTask,
+    reins: Reins,
+    judge: PulseJudge | None = None,
+    remember: Callable[[], None] = lambda: None,
+) -> WorkerReport:
+    """The same with a judge of false data.
+
+    Args:
+        task: what to do.
+        reins: of the benchmark.
+        judge: scores every pulse; none where None.
+        remember: gives the judge's sites a past, after the run-in.
+    """
     with closing(_WatchedStream(task)) as stream:
-        run = _Run(task, stream)
+        run = _Run(task, stream, judge)
         while len(stream.history) != task.partitions:
             run.batch(1)
         reins.ready()
@@ -98,6 +118,7 @@ def engine(task: WorkerTask, reins: Reins) -> WorkerReport:
         stream.release()
         while run.total.polled < task.run_in:
             run.batch()
+        remember()
         reins.ready()
         since, watch = run.total, Stopwatch()
         while run.total.polled - since.polled < task.events if task.events else not reins.stopped():

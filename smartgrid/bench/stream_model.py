@@ -94,20 +94,20 @@ def _trained(forecaster: bool) -> StreamModel:
     plain = train(site_days(_DAYS), cadence_s=CADENCE_S, site_tz=_SITE_TZ, trees=TREES)
     if not forecaster:
         return plain
-    trained = train_forecast(_one_piece(_FORECASTER_DAYS), site_tz=_SITE_TZ)
+    trained = train_forecast(one_piece(_FORECASTER_DAYS), site_tz=_SITE_TZ)
     return StreamForecaster(trained, plain)
 
 
 def _forecaster_inputs(model: StreamForecaster) -> NDArray[np.float32]:
     forecaster = model.trained.forecasters[model.metadata.horizon_s]
-    seen = observations_of(_one_piece(_FORECASTER_DAYS))
+    seen = observations_of(one_piece(_FORECASTER_DAYS))
     last_day = np.arange(len(seen) - round(86_400 / CADENCE_S), len(seen))
     return forecaster.tree_inputs(
         forecast_rows(seen, memories_of(seen, CADENCE_S), last_day, forecaster.layout)
     )
 
 
-def _one_piece(days: int) -> BaseSeries:
+def one_piece(days: int) -> BaseSeries:
     """Synthetic days at a site's size, one after the other; net load alone."""
     frames = []
     for number, day in enumerate(site_days(days)):

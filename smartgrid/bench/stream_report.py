@@ -14,7 +14,7 @@ class Speed:
 
     Attributes:
         sites: how many there were.
-        way: ``engine``, ``floor``, ``two engines`` or ``pandas``.
+        way: ``engine``, ``floor``, ``two engines``, ``engine, false data`` or ``pandas``.
         events: measured in one repeat.
         events_per_s: by the wall clock; of two engines together, from the first's start to the
             last's end.
@@ -49,6 +49,23 @@ class Ratios:
     two_to_one_cpu: float
 
 
+@dataclass(frozen=True, slots=True)
+class ScoringCost:
+    """The engine with false data looked for at every site, beside the engine alone; medians.
+
+    Attributes:
+        to_engine: events a second.
+        to_engine_cpu: the same by CPU seconds.
+        cpu_us: CPU microseconds more an event.
+        state_bytes_per_site: bytes more a site.
+    """
+
+    to_engine: float
+    to_engine_cpu: float
+    cpu_us: float
+    state_bytes_per_site: float
+
+
 Repeats = Sequence[Sequence[WorkerReport]]
 
 
@@ -63,18 +80,32 @@ def speeds(result: StreamResult) -> list[Speed]:
 
 def ratios(result: StreamResult, size: SizeResult) -> Ratios:
     """How the engine compares at one number of sites."""
-    one, bare, two = _ways(size).values()
-
-    def ratio(measure: Callable[[Sequence[WorkerReport]], float], a: Repeats, b: Repeats) -> float:
-        return median(measure(x) / measure(y) for x, y in zip(a, b, strict=True))
-
+    one, bare, two, *_ = _ways(size).values()
     return Ratios(
-        engine_to_floor=ratio(_rate, one, bare),
-        engine_to_floor_cpu=ratio(_cpu_us, bare, one),
+        engine_to_floor=_ratio(_rate, one, bare),
+        engine_to_floor_cpu=_ratio(_cpu_us, bare, one),
         engine_to_pandas=median(map(_rate, one)) / _rate([result.pandas]),
-        two_to_one=ratio(_rate, two, one),
-        two_to_one_cpu=ratio(_cpu_us, one, two),
+        two_to_one=_ratio(_rate, two, one),
+        two_to_one_cpu=_ratio(_cpu_us, one, two),
     )
+
+
+def scoring_cost(size: SizeResult) -> ScoringCost | None:
+    """What looking for false data costs at one number of sites; None where it was not measured."""
+    if not size.scoring:
+        return None
+    one, *_, scored = _ways(size).values()
+    last, bare = size.scoring[-1], size.engine[-1]
+    return ScoringCost(
+        to_engine=_ratio(_rate, scored, one),
+        to_engine_cpu=_ratio(_cpu_us, one, scored),
+        cpu_us=median(map(_cpu_us, scored)) - median(map(_cpu_us, one)),
+        state_bytes_per_site=(last.state_bytes or 0) / last.sites - (bare.state_bytes or 0) / bare.sites,
+    )
+
+
+def _ratio(measure: Callable[[Sequence[WorkerReport]], float], a: Repeats, b: Repeats) -> float:
+    return median(measure(x) / measure(y) for x, y in zip(a, b, strict=True))
 
 
 def memory(size: SizeResult) -> dict[str, float | None]:
@@ -97,7 +128,7 @@ def notes(result: StreamResult) -> list[str]:
         )
         lines += [
             f"{size.sites:,} sites ({windows}):",
-            *(f"  {line}" for line in (_compared(result, size), _waited(size), _held(size))),
+            *(f"  {line}" for line in (_compared(result, size), _waited(size), _held(size), *_scored(size))),
         ]
     return [
         *lines,
@@ -131,6 +162,17 @@ def _held(size: SizeResult) -> str:
     )
 
 
+def _scored(size: SizeResult) -> list[str]:
+    found = scoring_cost(size)
+    if found is None:
+        return []
+    return [
+        f"false data looked for at every site: {found.to_engine:.0%} of the engine's events/s (by CPU "
+        f"{found.to_engine_cpu:.0%}), {found.cpu_us:.1f} µs an event and "
+        f"{found.state_bytes_per_site:,.0f} bytes a site more"
+    ]
+
+
 def document(result: StreamResult) -> dict[str, object]:
     """Everything, as ``--json`` prints it."""
     return {
@@ -146,6 +188,7 @@ def document(result: StreamResult) -> dict[str, object]:
                 "ratios": asdict(ratios(result, size)),
                 "latency": asdict(size.latency),
                 **memory(size),
+                **({} if (found := scoring_cost(size)) is None else {"false_data": asdict(found)}),
                 "runs": {
                     way: [[asdict(report) for report in reports] for reports in repeats]
                     for way, repeats in _ways(size).items()
@@ -161,6 +204,7 @@ def _ways(size: SizeResult) -> dict[str, Repeats]:
         "engine": [[report] for report in size.engine],
         "floor": [[report] for report in size.floor],
         "two engines": size.two,
+        **({"engine, false data": [[report] for report in size.scoring]} if size.scoring else {}),
     }
 
 

@@ -1,6 +1,5 @@
 """``smartgrid stream``: telemetry from Kafka to forecasts."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +12,9 @@ from smartgrid.cli.options import StateOption
 from smartgrid.cli.role import announce, start_role
 
 if TYPE_CHECKING:
-    from pipeline.engine import StreamEngine
     from smartgrid.observability import StreamMetrics
     from smartgrid.settings import Settings
     from smartgrid.stream_watch import StreamWatch
-
-logger = logging.getLogger(__name__)
 
 
 def stream(
@@ -42,10 +38,10 @@ def stream(
 
     from pipeline.engine import BatchReport, StreamEngine
     from pipeline.forecasting.stream_forecaster import load_stream_model
-    from pipeline.forecasting.versions import ModelWatch
     from pipeline.kafka_stream import KafkaStream
     from smartgrid.collector import look_for_cycles_rarely
     from smartgrid.kafka_access import kafka_connection
+    from smartgrid.model_following import ModelFollower
     from smartgrid.observability import StreamMetrics
     from smartgrid.series_store import store_name, stream_store
     from smartgrid.site_settings import site_rules
@@ -55,7 +51,7 @@ def stream(
 
     settings = start_role(state=state, metrics_port=metrics_port)
     models = model or settings.model_dir
-    versions, learnt = ModelWatch(models), load_stream_model(models)
+    following, learnt = ModelFollower(models), load_stream_model(models)
     connection = kafka_connection(settings, brokers)
     metrics = StreamMetrics()
     watch = StreamWatch(metrics, partial(store_problem, settings))
@@ -71,10 +67,10 @@ def stream(
         engine = StreamEngine(
             transport, store, learnt, sites=site_rules(settings.sites), lateness_s=settings.lateness_s
         )
+        following.equip(engine)
         while not stopped.is_set():
             began_s = time.monotonic()
-            if versions.changed():
-                _swap(engine, models)
+            following.follow(engine)
             report = engine.run_once()
             watch.round_done(report, time.monotonic() - began_s, transport)
             total += report
@@ -83,20 +79,6 @@ def stream(
         f"{total.polled} records: {total.forecasts} forecasts, {total.duplicates} duplicates, "
         f"{total.dead_letters} dead letters; {total.rebuilt} read again to rebuild the state",
     )
-
-
-def _swap(engine: "StreamEngine", models: Path) -> None:
-    """Take the version that was put into use; one that does not fit is left, and said so."""
-    from pipeline.errors import ModelError
-    from pipeline.forecasting.stream_forecaster import load_stream_model
-
-    try:
-        found = load_stream_model(models)
-        engine.swap(found)
-    except ModelError as error:
-        logger.warning("the new model is not used: %s", error)
-    else:
-        logger.info("forecasts by %s from now on", found.name)
 
 
 @contextmanager

@@ -104,3 +104,18 @@ def test_a_saved_outlook_is_read_back_equal_and_a_damaged_one_is_refused(tmp_pat
     (tmp_path / "outlook.json").write_text("{}")
     with pytest.raises(ModelError, match="train again"):
         Outlook.load(tmp_path)
+
+
+@given(
+    zone=st.sampled_from(["UTC", "Europe/Luxembourg", "America/Los_Angeles", "Asia/Kathmandu"]),
+    start=st.datetimes(datetime(2024, 1, 1), datetime(2025, 1, 1)),  # noqa: DTZ001  made aware below
+    minutes=st.lists(st.integers(0, 5000), min_size=1, max_size=40),
+)
+def test_a_slot_is_the_local_clocks_also_around_a_daylight_saving_change(
+    zone: str, start: datetime, minutes: list[int]
+) -> None:
+    moments = [start.replace(microsecond=0, tzinfo=UTC) + timedelta(minutes=after) for after in minutes]
+    local = [moment.astimezone(ZoneInfo(zone)) for moment in moments]
+    expected = [(at.hour * 3600 + at.minute * 60 + at.second) // 300 for at in local]
+    found = Outlook(zone, 300.0, (0.0,) * 288).slots(np.array([moment.timestamp() for moment in moments]))
+    assert found.tolist() == expected

@@ -81,9 +81,10 @@ def test_a_store_of_an_older_version_is_brought_up_to_date_by_its_writer_alone(
     store.close()
     with closing(sqlite3.connect(tmp_path / "telemetry.db")) as db:
         db.executescript(
-            "DROP TABLE dispatches; DROP TABLE trades; DROP TABLE slots; PRAGMA user_version = 1"
+            "DROP TABLE dispatches; DROP TABLE trades; DROP TABLE slots; DROP TABLE verdicts; "
+            "PRAGMA user_version = 1"
         )
-    with pytest.raises(StoreError, match="version 1, not 3; start the stream"):
+    with pytest.raises(StoreError, match="version 1, not 4; start the stream"):
         SqliteStore(tmp_path / "telemetry.db", read_only=True)
     sold = EnergyTrade("area", "peaker", START, 300.0, 25.0, 40.0, 1.0)
     with SqliteStore(tmp_path / "telemetry.db") as writer:

@@ -18,6 +18,7 @@ from pipeline.instability import InstabilityEvent
 from pipeline.sqlite_store import SqliteStore
 from pipeline.store import SeriesStore, SlotSum
 from pipeline.timestamps import MICROSECOND
+from pipeline.verdict import Verdict
 from tests.services_influx.server import own_bucket
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -95,6 +96,22 @@ def test_slots_read_back_equal_and_a_newer_version_replaces_the_older(store: Ser
     assert store.slots("area", *EVER) == slots
     assert store.slots("area", START + quarter, START + 2 * quarter) == slots[1:2]
     assert store.slots("nobody", *EVER) == []
+
+
+def test_verdicts_read_back_equal_and_the_first_of_a_stamp_counts(store: SeriesStore) -> None:
+    late = Verdict("area", START)
+    plain = Verdict("area", START + FIVE_S, score=0.1, trust=1.0)
+    full = Verdict(
+        "area", START + 2 * FIVE_S, True, 3.5, 0.0, "net_load_kw", "step", START - MICROSECOND, -1 / 3
+    )  # fmt: skip
+    store.write([], verdicts=[full, Verdict("b", START, score=2.0, trust=0.5), plain, late])
+    store.write([], verdicts=[full, plain])
+    assert store.verdicts("area", *EVER) == [late, plain, full]
+    assert store.verdicts("area", START + FIVE_S, START + 2 * FIVE_S) == [plain]
+    assert store.verdicts("nobody", *EVER) == []
+    other = replace(plain, ts_utc=START + 3 * FIVE_S, score=9.0)
+    store.write([], verdicts=[replace(other, score=0.5), other])
+    assert [found.score for found in store.verdicts("area", *EVER)][-1] == 0.5
 
 
 def test_an_empty_store_answers_with_nothing(store: SeriesStore) -> None:

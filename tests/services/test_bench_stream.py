@@ -91,3 +91,18 @@ def test_forecasts_that_are_missing_on_the_topic_are_an_error(
     plan = replace(TINY, sites=(20,))
     with pytest.raises(BenchError, match="forecasts made, -1 on the topic"):
         bench.bench_stream(kafka, plan, None, lambda _step: None)
+
+
+def test_with_fdia_every_site_is_judged_over_whole_rows_of_the_detector(
+    kafka: KafkaConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "QUICK", TINY)
+    words = ["--quick", "--sites", "20", "--brokers", kafka.brokers, "--state", str(tmp_path)]
+    result = CliRunner().invoke(app, ["bench", "stream", "--fdia", "--json", *words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    [size] = json.loads(result.stdout)["sizes"]
+    [[judged]], [[bare]] = size["runs"]["engine, false data"], size["runs"]["engine"]
+    assert judged["events"] == judged["forecasts"] >= 20 * 60
+    cost = size["false_data"]
+    assert cost["state_bytes_per_site"] == (judged["state_bytes"] - bare["state_bytes"]) / 20 > 32_768
+    assert cost["to_engine"] > 0.0
