@@ -3,24 +3,26 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from grid.drivers.register_map import ModbusSettings
 from pipeline.kafka_settings import KafkaSecurity
 from smartgrid.errors import SettingsError
 from smartgrid.oauth_settings import OAuthSettings
 from smartgrid.site_settings import SiteSettings, check_parents
 
 CONFIG_NAME = "smartgrid.toml"
-SECRET_NAME = re.compile(r"tok|pass|secret|key", re.IGNORECASE)
+SECRET_NAME = re.compile(r"tok|pass|secret|key|webhook|ledger", re.IGNORECASE)
 """Fields whose value no message shows, misspelt ones too."""
 LONGEST_SHOWN = 120
 """Characters of a wrong value that a message shows."""
@@ -33,11 +35,42 @@ LogLevel = Annotated[
     BeforeValidator(lambda level: level.upper() if isinstance(level, str) else level),
 ]
 SiteName = Annotated[str, Field(min_length=1)]
+Names = Annotated[
+    tuple[str, ...] | None,
+    NoDecode,
+    BeforeValidator(lambda names: re.findall(r"[^\s,]+", names) if isinstance(names, str) else names),
+]
+"""A list, or a text with commas, as variables and the command line have it."""
 
 
 def default_state() -> Path:
     """The platform's user data directory for this product."""
     return user_data_path("smartgrid-ai", appauthor=False)
+
+
+def state_directory(given: Path | None = None) -> Path:
+    """The state directory, without reading the other settings: given, of the environment, or the default."""
+    return Path(given or os.environ.get("SMARTGRID_STATE") or default_state())
+
+
+def config_file(state: Path) -> Path:
+    """The settings file: the one that ``SMARTGRID_CONFIG`` names, else in the state directory."""
+    named = os.environ.get("SMARTGRID_CONFIG")
+    return Path(named) if named else state / CONFIG_NAME
+
+
+class WrongField(NamedTuple):
+    """One setting that is wrong.
+
+    Attributes:
+        name: with dots between a table and its fields.
+        shown: its value as a message may show it; secrets are not.
+        message: what is expected.
+    """
+
+    name: str
+    shown: str
+    message: str
 
 
 class Settings(BaseSettings):
@@ -69,8 +102,40 @@ class Settings(BaseSettings):
         "clients was created or an issuer is set",
     )
     oauth: OAuthSettings | None = Field(None, description="the OAuth 2.1 issuer whose tokens are taken")
+    console_idle_min: float = Field(
+        30.0, description="minutes without a key or a touch after which the console logs out", gt=0, le=1440
+    )
+    approval_webhook: SecretStr | None = Field(
+        None,
+        description="URL that gets a POST (JSON) for each new request that waits for approval; it may hold a "
+        "token and is never shown",
+    )
+    toolsets: Names = Field(
+        None, description="sets of tools that the MCP server offers: grid,market,...; all where unset"
+    )
+    tools: Names = Field(
+        None, description="tools that it offers beside those of the sets; no choice by name where unset"
+    )
+    read_only: bool = Field(False, description="whether it leaves out every tool that acts, chosen or not")
+    tool_timeout_s: float = Field(
+        30.0, description="seconds that a call of a tool may take; then it is stopped", gt=0, le=3600
+    )
     pulse_s: float = Field(
         5.0, description="wall seconds between pulses of the simulated plant", gt=0, le=3600
+    )
+    modbus: ModbusSettings | None = Field(
+        None,
+        description="battery, peaker and meter behind Modbus TCP (docs/modbus.md): smartgrid plant, or real "
+        "ones; simulated in the process where unset",
+    )
+    shadow: bool = Field(
+        False, description="whether the supervisor only records what it would do: it reads and never acts"
+    )
+    watchdog_s: float = Field(
+        300.0,
+        description="seconds of the plant's time without fresh telemetry after which the supervisor raises "
+        "an alarm and withdraws what it has live; at least the limits' telemetry.max_age_s counts",
+        gt=0,
     )
     currency: str = Field("USD", description="of the prices", pattern="^[A-Z]{3}$")
     seed: int = Field(1000, description="seed of the simulated area's weather and load", ge=0)
@@ -102,6 +167,18 @@ class Settings(BaseSettings):
         "by event time, the same in every stream of a group; some cadences where unset (docs/messages.md)",
         ge=0,
         le=LONGEST_LATENESS_S,
+    )
+
+    ledger_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL database that holds the ledger, such as "
+        "postgresql+psycopg://smartgrid@db.example.com:5432/smartgrid; it may hold a password and is never "
+        "shown. ledger.db in the state where unset",
+    )
+    ledger_key_file: Path | None = Field(
+        None,
+        description="file of the 32 bytes that sign the audit chain, the same for all that share a ledger; "
+        "audit.key in the state where unset",
     )
 
     kafka: str | None = Field(None, description="Kafka brokers, host:port separated by commas")
@@ -144,9 +221,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, then variables, then ``smartgrid.toml`` in the state directory."""
         state = init_settings().get("state") or env_settings().get("state") or default_state()
-        named = os.environ.get("SMARTGRID_CONFIG")
-        toml_file = Path(named) if named else Path(state) / CONFIG_NAME
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file(Path(state)))
 
     @property
     def telemetry_db(self) -> Path:
@@ -157,6 +232,11 @@ class Settings(BaseSettings):
     def ledger_db(self) -> Path:
         """Proposals, approvals, dispatches and audit: many writers."""
         return self.state / "ledger.db"
+
+    @property
+    def supervisor_db(self) -> Path:
+        """The supervisor's requests that wait for an operator: one writer, whoever holds its lease."""
+        return self.state / "supervisor.db"
 
     @property
     def tokens_db(self) -> Path:
@@ -183,12 +263,21 @@ def load_settings(**given: Any) -> Settings:
     try:
         return Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            field = ".".join(str(part) for part in problem["loc"])
-            shown = "…" if SECRET_NAME.search(field) else _short(repr(problem.get("input")))
-            lines.append(f"{field} = {shown}: {problem['msg']}")
+        lines = [f"{name} = {shown}: {message}" for name, shown, message in wrong_fields(error)]
         raise SettingsError("settings: " + "; ".join(lines)) from None
+    except (ValueError, OSError) as error:  # no TOML, no text, no access; a variable that is no JSON
+        path = config_file(state_directory(given.get("state")))
+        raise SettingsError(f"settings, {path} or a SMARTGRID_* variable: {error}; correct it") from None
+
+
+def wrong_fields(error: ValidationError) -> list[WrongField]:
+    """What is wrong, field by field, without any secret."""
+    found = []
+    for problem in error.errors():
+        field = ".".join(str(part) for part in problem["loc"])
+        shown = "…" if SECRET_NAME.search(field) else _short(repr(problem.get("input")))
+        found.append(WrongField(field, shown, problem["msg"]))
+    return found
 
 
 def _short(text: str) -> str:

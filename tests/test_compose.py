@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from smartgrid.cli import app
@@ -71,7 +72,8 @@ def test_every_service_is_pinned_checked_and_keeps_its_data(
         assert built == (name in ONCE | ROLES), f"{name}: built here, or not?"
         assert built or re.search(r":v?\d+\.\d+", service["image"]), f"{name}: pin the image"
         assert (name in ONCE) != bool(service.get("healthcheck", {}).get("test")), f"{name}: how is it seen?"
-        volumes = [volume.split(":")[0] for volume in service["volumes"]]
+        sources = [volume.split(":")[0] for volume in service["volumes"]]
+        volumes = [source for source in sources if not source.startswith("./")]
         assert volumes, f"{name}: its data are lost with the container"
         assert set(volumes) <= named, f"{name}: name its volumes"
 
@@ -159,6 +161,15 @@ def test_roles_find_the_services_where_they_listen(services: dict[str, dict[str,
     assert up["SMARTGRID_INFLUX_URL"] == f"http://{host}"
 
 
+def test_the_ledger_is_on_the_database_that_stands_beside_it(services: dict[str, dict[str, Any]]) -> None:
+    up, made = variables(services["up"]), variables(services["postgres"])
+    url = make_url(filled(up["SMARTGRID_LEDGER_URL"]))
+    assert services["postgres"]["ports"] == [f"127.0.0.1:${{POSTGRES_PORT:-{url.port}}}:5432"]
+    assert (url.username, url.database) == (made["POSTGRES_USER"], made["POSTGRES_DB"])
+    assert (url.password, up["PGPASSWORD"]) == (None, made["POSTGRES_PASSWORD"])
+    assert "postgres" in services["up"]["depends_on"]
+
+
 def test_health_checks_ask_the_port_that_the_role_serves(services: dict[str, dict[str, Any]]) -> None:
     stream = services["stream"]
     ports = {
@@ -181,3 +192,23 @@ def test_the_series_stores_defaults_are_those_of_the_settings(services: dict[str
         assert match is not None
         assert match["name"] == f"SMARTGRID_{name.upper()}"
         assert match["rest"] == fields[name].default
+
+
+def test_grafana_is_provisioned_from_the_repository_and_its_environment(
+    services: dict[str, dict[str, Any]], repository: Path
+) -> None:
+    grafana, folder = services["grafana"], repository / "deploy/grafana"
+    mounted = [volume.split(":") for volume in grafana["volumes"] if volume.startswith("./")]
+    assert all((repository / source).is_dir() and mode == "ro" for source, _, mode in mounted)
+    places = {place: repository / source for source, place, _ in mounted}
+    assert places["/etc/grafana/provisioning"] == folder / "provisioning"
+    (provider,) = yaml.safe_load((folder / "provisioning/dashboards/smartgrid.yml").read_text("utf-8"))[
+        "providers"
+    ]
+    assert list(places[provider["options"]["path"]].glob("*.json"))
+    source = (folder / "provisioning/datasources/influxdb.yml").read_text("utf-8")
+    assert set(re.findall(r"\$(\w+)", source)) == {name for name in variables(grafana) if "INFLUXDB" in name}
+    assert yaml.safe_load(source)["datasources"][0]["secureJsonData"] == {"token": "$INFLUXDB_TOKEN"}
+    stream = variables(services["stream"])
+    for name in ("URL", "ORG", "BUCKET", "TOKEN"):
+        assert variables(grafana)[f"INFLUXDB_{name}"] == stream[f"SMARTGRID_INFLUX_{name}"]

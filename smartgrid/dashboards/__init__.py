@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: what they ask InfluxDB, and the JSON that Grafana provisions."""
