@@ -11,7 +11,10 @@ from typing import Literal
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from dispatch.errors import DispatchError
+from dispatch.errors import DispatchError, NoLedgerError
+from grid.clock import RealClock
+from grid.drivers import DriverError
+from grid.drivers.modbus import ModbusDriver
 from knowledge.index import open_index
 from pipeline.errors import PipelineError
 from pipeline.forecasting.stream_forecaster import load_stream_model
@@ -25,7 +28,7 @@ from smartgrid.kafka_access import kafka_connection
 from smartgrid.ledger_access import open_ledger, owner_of
 from smartgrid.model_home import has_model
 from smartgrid.series_store import series_reader
-from smartgrid.settings import CONFIG_NAME, Settings
+from smartgrid.settings import Settings, config_file
 from tools.registry import discover_tools
 
 REACH_S = 3.0
@@ -60,6 +63,7 @@ def examine(settings: Settings) -> list[Finding]:
         _store,
         _kafka,
         _influx,
+        _modbus,
         _tools,
         _knowledge,
         _port,
@@ -83,12 +87,15 @@ def _state(settings: Settings) -> Iterator[Finding]:
         yield Finding("state", "ok", str(state))
     else:
         yield Finding("state", "missing", f"{state} does not exist yet", "'smartgrid up' makes it")
-    config = state / CONFIG_NAME
+    config = config_file(state)
     if config.exists():
         yield Finding("settings", "ok", str(config))
     else:
         yield Finding(
-            "settings", "ok", "defaults and SMARTGRID_* variables", f"write {config} to change more"
+            "settings",
+            "ok",
+            "defaults and SMARTGRID_* variables",
+            "'smartgrid config init' writes a file to change",
         )
 
 
@@ -117,13 +124,14 @@ def _model(settings: Settings) -> Iterator[Finding]:
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
-    if not settings.ledger_db.is_file():
-        yield Finding("ledger", "missing", "no plant has run here yet", "start one: smartgrid up")
-        return
     try:
         ledger = open_ledger(settings)
+    except NoLedgerError:
+        yield Finding("ledger", "missing", "no plant has run here yet", "start one: smartgrid up")
+        return
     except DispatchError as error:
-        yield Finding("ledger", "wrong", str(error), "restore a back-up")
+        fix = "restore a back-up" if settings.ledger_url is None else "see docs/ledger.md"
+        yield Finding("ledger", "wrong", str(error), fix)
         return
     owner, audit = owner_of(ledger), ledger.verify_audit()
     ledger.close()
@@ -132,7 +140,8 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("plant", "ok", f"owned by process {owner}; 'smartgrid mcp' joins it")
     if audit.ok:
-        yield Finding("audit", "ok", f"{audit.count:,} entries; chain, signatures and head file agree")
+        seen = audit.note or "chain, signatures and head file agree"
+        yield Finding("audit", "ok", f"{audit.count:,} entries; {seen}")
     else:
         yield Finding("audit", "wrong", audit.problem, "keep all three files as they are, and investigate")
 
@@ -186,6 +195,24 @@ def _influx(settings: Settings) -> Iterator[Finding]:
         )
         return
     yield Finding("influxdb", "ok", f"{settings.influx_url}, bucket {settings.influx_bucket}: {sites} sites")
+
+
+def _modbus(settings: Settings) -> Iterator[Finding]:
+    if settings.modbus is None:
+        yield Finding("modbus", "missing", "not set: the plant is simulated", "--modbus HOST:PORT names one")
+        return
+    name, driver = settings.modbus.name, ModbusDriver(settings.modbus, RealClock())
+    try:
+        readings, metered = driver.look()
+    except DriverError as error:
+        yield Finding("modbus", "wrong", str(error), "start it (smartgrid plant), or see docs/modbus.md")
+        return
+    finally:
+        driver.close()
+    if metered is None:
+        yield Finding("modbus", "wrong", f"{name}: no meter is named", "give modbus.meter its registers")
+    else:
+        yield Finding("modbus", "ok", f"{name}: answers, its clock shows {readings.ts_utc.isoformat()}")
 
 
 def _tools(_settings: Settings) -> Iterator[Finding]:

@@ -19,3 +19,7 @@ class ReportError(SmartGridError):
 
 class RoleError(SmartGridError):
     """A role cannot run here (no plant yet, another process has it); the text says what to start."""
+
+
+class InstallError(SmartGridError):
+    """Another program's configuration cannot be changed; the text names the file and what to do."""

@@ -33,6 +33,7 @@ def start_logging(settings: Settings) -> None:
     ours.setFormatter(log_formatter(settings))
     root.addHandler(ours)
     root.setLevel(settings.log_level)
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the driver's errors say it, once
 
 
 def log_formatter(settings: Settings) -> logging.Formatter:

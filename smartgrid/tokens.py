@@ -136,6 +136,12 @@ class TokenStore:
                 return token
         return None
 
+    def valid(self, token_id: str) -> StoredToken | None:
+        """The token of this id, while it is valid."""
+        found = self._rows(f"SELECT {_COLUMNS} FROM tokens WHERE id = ?", token_id)  # noqa: S608
+        tokens = [_token(*columns) for columns in found]
+        return next((token for token in tokens if token.state(self._wall()) == "valid"), None)
+
     def made(self) -> list[StoredToken]:
         """All tokens that were made, oldest first."""
         rows = self._rows(f"SELECT {_COLUMNS} FROM tokens ORDER BY created_at_s, id")  # noqa: S608

@@ -17,8 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     ``--no-skips``: where everything that a test needs is there, a skipped one is a failure.
     """
     parser.addoption("--no-skips", action="store_true", help="fail if any test was skipped")
-    parser.addoption("--kills", type=int, default=5, help="how many workers the fault test kills")
-    parser.addoption("--fault-seed", type=int, help="repeats the fault test's log and plan; random if unset")
+    parser.addoption("--kills", type=int, default=5, help="how many processes a fault test kills")
+    parser.addoption("--fault-seed", type=int, help="repeats a fault test's log and plan; random if unset")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -36,8 +36,10 @@ def test_wheel_holds_the_rooms_and_the_sample_but_no_tests(wheel: Path) -> None:
     }  # fmt: skip
     assert any(name.endswith("luxembourg_2024-03-04_8_weeks.csv.gz") for name in names)
     assert "policies/default_limits.yaml" in names
+    assert "dispatch/migrations/versions/r0001_first_tables.py" in names
+    assert "knowledge/data/everyday.txt" in names
     assert "smartgrid/report/templates/report.html.j2" in names
-    assert "operator_console/templates/console.html.j2" in names
+    assert {"operator_console/templates/login.html.j2", "operator_console/static/console.css"} <= set(names)
 
 
 def test_installed_command_works_in_a_directory_with_tools_and_grid_of_its_own(

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 # One thread per numeric library: small batches are slower, not faster, on more of them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -14,15 +15,20 @@ from smartgrid.cli.attack import attack
 from smartgrid.cli.audit import app as audit_app
 from smartgrid.cli.backtest import app as backtest_app
 from smartgrid.cli.bench import app as bench_app
+from smartgrid.cli.config import app as config_app
+from smartgrid.cli.console import app as console_app
+from smartgrid.cli.dashboards import dashboards
 from smartgrid.cli.demo import demo
 from smartgrid.cli.dlq import app as dlq_app
 from smartgrid.cli.doctor import doctor
 from smartgrid.cli.halt import halt, resume
+from smartgrid.cli.install import app as install_app
 from smartgrid.cli.knowledge import app as knowledge_app
 from smartgrid.cli.mcp import mcp
 from smartgrid.cli.output import fail, leaves, user_errors
 from smartgrid.cli.plant import plant
 from smartgrid.cli.produce import produce
+from smartgrid.cli.serve import serve
 from smartgrid.cli.store import app as store_app
 from smartgrid.cli.stream import stream
 from smartgrid.cli.supervise import supervise
@@ -36,18 +42,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
     help="Watch a grid area, forecast its net load, keep it stable and trade its battery, behind guardrails.",
+    epilog="Exit codes: 0 done; 1 what you can mend, said on standard error; 2 a command line that was not "
+    "understood.",
 )
-for _command in (demo, up, mcp, supervise, train, plant, produce, stream, attack, doctor, halt, resume):
-    app.command(_command.__name__)(_command)
-app.add_typer(approvals_app, name="approvals")
-app.add_typer(audit_app, name="audit")
-app.add_typer(backtest_app, name="backtest")
-app.add_typer(bench_app, name="bench")
-app.add_typer(knowledge_app, name="knowledge")
-app.add_typer(store_app, name="store")
-app.add_typer(token_app, name="token")
-app.add_typer(topics_app, name="topics")
-app.add_typer(dlq_app, name="dlq")
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Begin": (demo, up, doctor),
+    "Clients and operators": (mcp, halt, resume),
+    "Roles of their own": (serve, supervise, stream, produce, plant),
+    "Models and data": (train, attack),
+    "Services": (dashboards,),
+}
+_GROUPS = {
+    "Begin": {"config": config_app},
+    "Clients and operators": {
+        "approvals": approvals_app, "console": console_app, "audit": audit_app, "token": token_app,
+        "install": install_app, "knowledge": knowledge_app,
+    },
+    "Models and data": {"backtest": backtest_app, "bench": bench_app},
+    "Services": {"topics": topics_app, "dlq": dlq_app, "store": store_app},
+}  # fmt: skip
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        app.command(_command.__name__, rich_help_panel=_panel)(_command)
+    for _name, _group in _GROUPS.get(_panel, {}).items():
+        app.add_typer(_group, name=_name, rich_help_panel=_panel)
 
 
 def main() -> None:

@@ -7,10 +7,12 @@ import typer
 from rich.table import Table
 
 from smartgrid.cli.bench_arbitrage import arbitrage
+from smartgrid.cli.bench_console import console as console_pages
 from smartgrid.cli.bench_day import day
 from smartgrid.cli.bench_fdia import fdia
 from smartgrid.cli.bench_forecast import forecast
 from smartgrid.cli.bench_knowledge import knowledge
+from smartgrid.cli.bench_server import server
 from smartgrid.cli.kafka_options import BrokersOption
 from smartgrid.cli.options import JsonOption, StateOption
 from smartgrid.cli.output import console, errors, print_json
@@ -22,8 +24,10 @@ app = typer.Typer(no_args_is_help=True, help="Benchmarks, side by side with thei
 app.command("forecast")(forecast)
 app.command("arbitrage")(arbitrage)
 app.command("day")(day)
+app.command("console")(console_pages)
 app.command("fdia")(fdia)
 app.command("knowledge")(knowledge)
+app.command("server")(server)
 
 
 @app.command("stream")
@@ -45,6 +49,10 @@ def stream(
     forecaster: Annotated[
         bool, typer.Option("--forecaster", help="Train and measure the forecaster of seasonal inputs.")
     ] = False,
+    with_fdia: Annotated[
+        bool,
+        typer.Option("--fdia", help="Measure also the engine that looks for false data at every site."),
+    ] = False,
     brokers: BrokersOption = None,
     state: StateOption = None,
     as_json: JsonOption = False,
@@ -56,7 +64,8 @@ def stream(
     from smartgrid.settings import load_settings
 
     connection = kafka_connection(load_settings(state=state), brokers)
-    result = bench_stream(connection, _plan(sites, repeats, quick), model, _say_stream, forecaster=forecaster)
+    plan = _plan(sites, repeats, quick)
+    result = bench_stream(connection, plan, model, _say_stream, forecaster=forecaster, fdia=with_fdia)
     if as_json:
         print_json(document(result))
     else:

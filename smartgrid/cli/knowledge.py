@@ -127,12 +127,16 @@ def search(
 def remove(
     documents: Annotated[list[str], typer.Argument(help="File names, as list shows them.")],
     state: StateOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Take documents out of the index."""
     from knowledge.ingest import remove_documents
 
     with _told(), _progress() as say:
         remove_documents(documents, _directory(state), progress=say)
+    if as_json:
+        print_json({"removed": documents})
+        return
     console.print(f"Removed {', '.join(documents)}.", highlight=False)
 
 
@@ -172,9 +176,10 @@ def model(
     ] = None,
     remove_it: Annotated[bool, typer.Option("--remove", help="Go back to what the corpus teaches.")] = False,
     state: StateOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Add a sentence-embedding model, which finds paraphrases; without options, say which one is used."""
-    from knowledge.embedding import install_model, installed_model, remove_model
+    from knowledge.embedding import install_model, remove_model
     from knowledge.ingest import rebuild
     from knowledge.model_download import download_model
 
@@ -190,13 +195,23 @@ def model(
         elif remove_it:
             remove_model(directory)
         else:
-            found = installed_model(directory)
-            console.print(
-                f"Vectors: {_vectors(found.name if found else '')}", highlight=False, soft_wrap=True
-            )
+            _show_model(directory, as_json)
             return
         chunks = rebuild(directory, progress=say)
+    if as_json:
+        print_json({"passages": chunks})
+        return
     console.print(f"{chunks} passages have new vectors.", highlight=False)
+
+
+def _show_model(directory: Path, as_json: bool) -> None:
+    from knowledge.embedding import installed_model
+
+    found = installed_model(directory)
+    if as_json:
+        print_json({"model": found.name if found else None})
+        return
+    console.print(f"Vectors: {_vectors(found.name if found else '')}", highlight=False, soft_wrap=True)
 
 
 def _directory(state: Path | None) -> Path:

@@ -24,6 +24,10 @@ SiteTzOption = Annotated[str | None, typer.Option("--site-tz", help="Time zone o
 LimitsOption = Annotated[
     Path | None, typer.Option("--limits", help="Limits file (YAML); the safe default otherwise.")
 ]
+ShadowOption = Annotated[
+    bool | None,
+    typer.Option("--shadow/--live", help="Record what the loops would do, and act on nothing."),
+]
 
 
 def zone(name: str | None, default: str = "UTC") -> ZoneInfo:

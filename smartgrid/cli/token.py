@@ -26,14 +26,20 @@ def create(
         str, typer.Option("--expires", help="How long it is good for, such as 90m or 12h.")
     ] = "30d",
     state: StateOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a token and print it, this once.
 
     A server that asks for tokens takes it at once; one that runs without them asks from its next start.
     """
+    import time
+
     from smartgrid.tokens import parse_life_s
 
     made, text = _store(state).create(name, scope, parse_life_s(expires))
+    if as_json:
+        print_json({"token": text, **_document(made, time.time())})
+        return
     typer.echo(text)
     errors.print(
         f"token {made.token_id} of {made.subject}, {_scopes(made)}, until {_utc(made.expires_at_s)} UTC; "
@@ -67,9 +73,14 @@ def list_tokens(state: StateOption = None, as_json: JsonOption = False) -> None:
 def revoke(
     token: Annotated[str, typer.Argument(help="Its id, or a name: then all that carry it.")],
     state: StateOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """End a token at once, also for a server that runs."""
-    for ended in _store(state).revoke(token):
+    revoked = _store(state).revoke(token)
+    if as_json:
+        print_json([{"id": ended.token_id, "subject": ended.subject} for ended in revoked])
+        return
+    for ended in revoked:
         console.print(f"token {ended.token_id} of {ended.subject} is revoked", highlight=False)
 
 

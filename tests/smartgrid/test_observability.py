@@ -77,3 +77,16 @@ def test_a_drain_that_found_nothing_is_not_counted() -> None:
     value = metrics.registry.get_sample_value
     assert value("smartgrid_stream_batch_seconds_count") == 1
     assert value("smartgrid_stream_events_total", {"outcome": "duplicates"}) == 1
+
+
+def test_metrics_tell_how_good_the_forecasts_of_the_last_days_were(settings: Settings) -> None:
+    async def main() -> None:
+        async with EmbeddedPlant(settings, (), SimulatedClock(NOON)) as plant:
+            client = TestClient(Starlette(routes=observability_routes(plant.workplace, plant.metrics)))
+            found = samples(client.get("/metrics").text)
+        assert 0.0 <= found["smartgrid_forecast_coverage", "area"] <= 1.0
+        assert found["smartgrid_forecast_skill", "persistence,area"] <= 1.0
+        assert found["smartgrid_forecast_band_factor", "area-native"] == 1.0
+        assert found["smartgrid_forecast_degraded", "area-native"] == 0.0
+
+    asyncio.run(main())

@@ -10,7 +10,8 @@ import pytest
 from mcp_server.errors import ServeError
 from policies.principal import SCOPE_APPROVE, SCOPE_READ
 from smartgrid.errors import SettingsError
-from smartgrid.serving import access_of, public_url
+from smartgrid.public_url import public_url
+from smartgrid.serving import access_of
 from smartgrid.settings import Settings, load_settings
 from smartgrid.tokens import DAY_S, TokenStore, ensure_operator_token
 
