@@ -96,7 +96,7 @@ class Workplace:
         self._tools = tools
         self._knowledge = knowledge
         # One view for all calls: what a tool remembers of a store, it remembers by its view.
-        self._reader_view = view_of(SeriesReader, reader)
+        self.reader_view = view_of(SeriesReader, reader)
         service = DispatchService(ledger, area.limits, clock, self.observer.observe, area.zone)
         self._desk = LedgerDesk(ledger, service, area.limits, clock, area.zone, console=console)
         self.dispatch_log = DispatchLog(ledger)
@@ -112,7 +112,7 @@ class Workplace:
         return ToolContext(
             principal=principal,
             clock=self.clock,
-            reader=self._reader_view,
+            reader=self.reader_view,
             sites=self.area.sites,
             limits=self.area.limits,
             currency=self.area.currency,

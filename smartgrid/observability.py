@@ -160,7 +160,7 @@ class _Drift(Collector):
         degraded = GaugeMetricFamily(
             "smartgrid_forecast_degraded", "Whether the model should be trained again", labels=["site"]
         )
-        drift, now = followed_drift(self._workplace.reader), self._workplace.clock.now()
+        drift, now = followed_drift(self._workplace.reader_view), self._workplace.clock.now()
         for site in self._workplace.area.sites.values():
             report = drift.report(site.name, site.cadence_s, now)
             if report.weight > 0.0:

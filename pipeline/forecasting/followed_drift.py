@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from threading import Lock
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from pipeline.forecasting.drift import DriftReport
 from pipeline.forecasting.drift_report import StoredDrift
@@ -21,7 +21,7 @@ class FollowedDrift:
     """
 
     def __init__(self, reader: SeriesReader) -> None:
-        self._reader = reader
+        self._reader: SeriesReader = proxy(reader)  # the monitors of a store must not keep it alive
         self._sites: dict[tuple[str, float], StoredDrift] = {}
         self._degraded: set[str] = set()
         self._lock = Lock()
@@ -35,8 +35,9 @@ class FollowedDrift:
             now: aware.
         """
         with self._lock:
-            follower = self._sites.setdefault((site, cadence_s), StoredDrift(site, cadence_s=cadence_s))
-            found = follower.report(self._reader, now)
+            if (site, cadence_s) not in self._sites:
+                self._sites[site, cadence_s] = StoredDrift(site, cadence_s=cadence_s)
+            found = self._sites[site, cadence_s].report(self._reader, now)
             self._tell(site, found)
             return found
 
@@ -59,4 +60,6 @@ _LOCK: Final = Lock()
 def followed_drift(reader: SeriesReader) -> FollowedDrift:
     """The monitors of a store, made at the first question; in whichever thread it is asked."""
     with _LOCK:
-        return _FOLLOWED.setdefault(reader, FollowedDrift(reader))
+        if reader not in _FOLLOWED:
+            _FOLLOWED[reader] = FollowedDrift(reader)
+        return _FOLLOWED[reader]

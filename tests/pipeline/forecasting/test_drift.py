@@ -1,10 +1,12 @@
 """The drift monitor: what it promises of any site, when it speaks up, and when it falls silent again."""
 
+import gc
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -328,3 +330,13 @@ def test_a_models_decay_and_its_end_are_logged_once(tmp_path: Path, caplog: pyte
         "site a: the forecast is degraded",
         "site a: the forecast holds again",
     ]
+
+
+def test_following_a_store_does_not_keep_it_alive(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "t.db")
+    followed_drift(store).report("a", 900.0, START)
+    store.close()
+    kept = ref(store)
+    del store
+    gc.collect()
+    assert kept() is None
