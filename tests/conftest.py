@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import settings
@@ -44,3 +45,16 @@ def data_dir() -> Path:
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many processes a fault test kills."""
+    return int(request.config.getoption("--kills"))
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Of a fault test's log and plan; random where none is given."""
+    given = request.config.getoption("--fault-seed")
+    return Random().randrange(1_000_000) if given is None else int(given)

@@ -1,7 +1,6 @@
 """What the fault test needs: a state directory with a model, and how many faults to make."""
 
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -25,14 +24,3 @@ def state(tmp_path: Path) -> Path:
         f"approval:\n  power_kw: {APPROVAL_KW}\n", encoding="utf-8"
     )
     return tmp_path / "state"
-
-
-@pytest.fixture
-def kills(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--kills"))
-
-
-@pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    given = request.config.getoption("--fault-seed")
-    return Random().randrange(1_000_000) if given is None else int(given)

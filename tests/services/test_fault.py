@@ -34,17 +34,6 @@ def group(kafka: KafkaConnection, topics: str, model_dir: Path, tmp_path: Path, 
 
 
 @pytest.fixture
-def kills(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--kills"))
-
-
-@pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    given = request.config.getoption("--fault-seed")
-    return Random().randrange(1_000_000) if given is None else int(given)
-
-
-@pytest.fixture
 def replay(kafka: KafkaConnection, topics: str, seed: int, repository: Path) -> Replay:
     """Starts a producer process; what it yields ends it and says how many records it sent."""
     words = [sys.executable, "-m", "tests.services.fault_producer", kafka.brokers, topics]
