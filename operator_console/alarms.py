@@ -79,9 +79,8 @@ def _last(at: datetime | None) -> str:
 def _of_trust(trust: TrustReport) -> Iterator[Alarm]:
     if trust.alarm and trust.kind not in ("stale", "missing"):
         where = f" in {trust.channel}" if trust.channel else ""
-        text = (
-            f"suspected: {trust.kind}{where}; trust {trust.trust:.2f}, autonomous action is refused below 0.5"
-        )
+        then = "other meters stand in" if trust.stands_in else "autonomous action is refused below 0.5"
+        text = f"suspected: {trust.kind}{where}; trust {trust.trust:.2f}, {then}"
         yield Alarm("critical", "Telemetry may be false", text, trust.since)
 
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Final
+from typing import Final, Protocol, cast
 
 import numpy as np
 
 from grid.market import PriceQuote
 from grid.settled import AssetDispatch, EnergyTrade
-from grid.telemetry import Telemetry
+from grid.telemetry import Telemetry, net_load_of
 from pipeline.fdia.fitted import FittedDetector
 from pipeline.fdia.sites import KINDS
 from pipeline.fdia.stream_scorer import PulseVerdicts, StreamScorer
@@ -23,7 +23,7 @@ from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent
 from pipeline.messages import VALUE_NAMES
 from pipeline.night_sun import deep_night
-from pipeline.plain_checks import cadence_of
+from pipeline.plain_checks import adds_up, cadence_of
 from pipeline.store import FEATURE_STORE_ROWS, SeriesReader, VerdictReader
 from pipeline.timestamps import MICROSECOND, from_micros, to_micros
 from pipeline.verdict import Verdict
@@ -35,6 +35,8 @@ KEPT: Final = timedelta(hours=6)
 """How far back own verdicts are remembered for :meth:`JudgedReader.believed`."""
 NIGHT_SHARE: Final = 0.25
 """Of the mean solar power: more than this in deep night is no measurement."""
+PARTS: Final = ("load_kw", "solar_kw", "wind_kw")
+"""The meters that net load is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,23 @@ class Judgement:
     substitute_kw: float | None
     night_since: datetime | None
     cadence: timedelta
+
+
+class JudgingReader(SeriesReader, Protocol):
+    """A reader that says what its telemetry is worth."""
+
+    def judge(self, site: str, recent: Sequence[Telemetry]) -> Judgement | None:
+        """Judge the newest pulse of a site; None where no detector can."""
+        ...
+
+    def believed(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
+        """Telemetry as far as it is believed: stand-ins for what is distrusted."""
+        ...
+
+
+def judging(reader: SeriesReader) -> JudgingReader | None:
+    """The same reader where it judges, a view of one included; None where it does not."""
+    return cast(JudgingReader, reader) if hasattr(reader, "judge") else None
 
 
 class JudgedReader:
@@ -100,22 +119,19 @@ class JudgedReader:
     def believed(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
         """Telemetry as far as it is believed: where net load was distrusted, its substitute stands.
 
-        Reaches back as far as the stream has judged, or six hours; before that, and for a site without
-        a detector, as it was stored.
+        Where net load is not what its parts add up to, and none of them stands out by itself, the other
+        meters stand in; else what the detector gave, as far back as the stream has judged, or six hours.
+        A site without a detector is as it was stored.
         """
-        recent = self._reader.latest(site)
-        judged = self.judge(site, recent) if recent else None
         pulses = self._reader.telemetry(site, start, end)
-        if judged is None:
+        recent = self._reader.latest(site)
+        if not recent or self.judge(site, recent) is None:
             return pulses
         with self._lock:
-            substitutes = dict(self._judges[site].substitutes_kw) if site in self._judges else {}
+            found = dict(self._judges[site].doubted) if site in self._judges else {}
         for verdict in self._streamed(site, start, end):
-            if verdict.substitute_kw is not None:
-                substitutes[verdict.ts_utc] = verdict.substitute_kw
-        return [
-            replace(pulse, net_load_kw=substitutes.get(pulse.ts_utc, pulse.net_load_kw)) for pulse in pulses
-        ]
+            found[verdict.ts_utc] = _Doubt(verdict.channel, verdict.substitute_kw)
+        return [_as_believed(pulse, found.get(pulse.ts_utc, _NO_DOUBT)) for pulse in pulses]
 
     def _streamed(self, site: str, start: datetime, end: datetime) -> list[Verdict]:
         """What the stream found of pulses with ``start <= ts_utc < end``."""
@@ -165,6 +181,24 @@ class JudgedReader:
         return self._reader.trades(site, start, end)
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What was found of a pulse: the suspected channel, and what to use for its net load; None for none."""
+
+    channel: str | None = None
+    substitute_kw: float | None = None
+
+
+_NO_DOUBT: Final = _Doubt()
+
+
+def _as_believed(pulse: Telemetry, doubt: _Doubt) -> Telemetry:
+    use_kw = doubt.substitute_kw
+    if doubt.channel not in PARTS and not adds_up(pulse):
+        use_kw = net_load_of(pulse.load_kw, pulse.solar_kw, pulse.wind_kw)
+    return pulse if use_kw is None else replace(pulse, net_load_kw=use_kw)
+
+
 class _SiteJudge:
     """A detector that follows one site of the store."""
 
@@ -175,7 +209,7 @@ class _SiteJudge:
         self._reach = min(WARM_UP, MOST_PULSES * cadence)
         self._next: datetime | None = None
         self._verdict: Judgement | None = None
-        self.substitutes_kw: dict[datetime, float] = {}
+        self.doubted: dict[datetime, _Doubt] = {}
 
     def newest(self, stamp: datetime) -> Judgement | None:
         """The verdict of the newest pulse, whose stamp this is."""
@@ -201,10 +235,12 @@ class _SiteJudge:
         self._verdict = self._judgement(pulses[-1], found)
 
     def _remember(self, pulses: Sequence[Telemetry], found: PulseVerdicts) -> None:
-        for at in np.flatnonzero(~np.isnan(found.substitute_kw)).tolist():
-            self.substitutes_kw[pulses[at].ts_utc] = float(found.substitute_kw[at])
+        for at in np.flatnonzero((found.channel >= 0) | ~np.isnan(found.substitute_kw)).tolist():
+            channel, use = int(found.channel[at]), float(found.substitute_kw[at])
+            name = self._detector.channels[channel] if channel >= 0 else None
+            self.doubted[pulses[at].ts_utc] = _Doubt(name, None if np.isnan(use) else use)
         oldest = pulses[-1].ts_utc - KEPT
-        self.substitutes_kw = {stamp: kw for stamp, kw in self.substitutes_kw.items() if stamp >= oldest}
+        self.doubted = {stamp: doubt for stamp, doubt in self.doubted.items() if stamp >= oldest}
 
     def _judgement(self, newest: Telemetry, found: PulseVerdicts) -> Judgement:
         channel, kind, since_ms = int(found.channel[-1]), int(found.kind[-1]), int(found.since_ms[-1])

@@ -9,9 +9,10 @@ outside the band that was forecast for it half an hour ago.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
-from grid.telemetry import Telemetry
-from pipeline.judged_reader import JudgedReader, Judgement
+from grid.telemetry import Telemetry, net_load_of
+from pipeline.judged_reader import PARTS, Judgement, judging
 from pipeline.plain_checks import (
     BALANCE_HOLD_ROWS,
     STALE_AFTER_CADENCES,
@@ -24,6 +25,8 @@ from pipeline.plain_checks import (
 from pipeline.store import SeriesReader
 
 BAND_ALARM_Z = 8.0
+OTHER_METERS: Final = "other meters"
+FORECAST: Final = "forecast"
 _BAND_SIGMAS = 2.563
 """P90 − P10 of a normal distribution, in standard deviations."""
 
@@ -44,6 +47,9 @@ class TrustReport:
         substitute_kw: net load to use instead of the newest pulse's; None where it needs none, or
             none can be given.
         substitute_from: ``other meters`` or ``forecast``.
+        stands_in: whether decisions rest on the substitute: other meters measured it, and a fitted
+            detector finds none of them false. A forecast is no measurement: it is shown, and autonomy
+            does not act on it.
     """
 
     trust: float
@@ -54,6 +60,12 @@ class TrustReport:
     since: datetime | None = None
     substitute_kw: float | None = None
     substitute_from: str | None = None
+    stands_in: bool = False
+
+    @property
+    def reliance(self) -> float:
+        """As ``trust``, of what decisions rest on: the meter, or what stands in for it."""
+        return 1.0 if self.stands_in else self.trust
 
 
 def assess(reader: SeriesReader, site: str, now: datetime) -> TrustReport:
@@ -72,7 +84,8 @@ def assess(reader: SeriesReader, site: str, now: datetime) -> TrustReport:
     oldest = now - STALE_AFTER_CADENCES * cadence if cadence is not None else known[0].ts_utc
     if recent[-1].ts_utc < oldest:
         return _alarm("stale", None, recent[-1].ts_utc, channel=None)
-    judged = reader.judge(site, recent) if isinstance(reader, JudgedReader) else None
+    judge = judging(reader)
+    judged = None if judge is None else judge.judge(site, recent)
     if known[-1].ts_utc < oldest:
         return _alarm("missing", judged, known[-1].ts_utc)
     return _gross(recent, known, judged) or (
@@ -99,12 +112,13 @@ def _gross(
 
 def _unbalanced(since: datetime, parts_kw: float | None, judged: Judgement | None) -> TrustReport:
     """Net load is the one meter against several, unless one of those stands out by itself."""
-    part = judged is not None and judged.channel in ("load_kw", "solar_kw", "wind_kw")
+    part = judged is not None and judged.channel in PARTS
     channel = judged.channel if judged is not None and part else "net_load_kw"
     use = None if part else parts_kw
-    source = None if use is None else "other meters"
+    source = None if use is None else OTHER_METERS
     score = None if judged is None else judged.score
-    return TrustReport(0.0, score, True, channel, "balance", since, use, source)
+    stands_in = use is not None and judged is not None
+    return TrustReport(0.0, score, True, channel, "balance", since, use, source, stands_in)
 
 
 def _by_detector(judged: Judgement, known: Sequence[Telemetry], cadence: timedelta | None) -> TrustReport:
@@ -113,11 +127,20 @@ def _by_detector(judged: Judgement, known: Sequence[Telemetry], cadence: timedel
         step_z, step_at = step_score(known)
         if step_z is not None and step_z >= STEP_ALARM_Z:
             return _alarm("step", judged, step_at)
-    source = None if judged.substitute_kw is None else "forecast"
+    use_kw, source = _stand_in(judged, known[-1])
     return TrustReport(
         judged.trust, judged.score, judged.suspected, judged.channel, judged.kind, judged.since,
-        judged.substitute_kw, source,
+        use_kw, source, stands_in=source == OTHER_METERS,
     )  # fmt: skip
+
+
+def _stand_in(judged: Judgement, newest: Telemetry) -> tuple[float | None, str | None]:
+    """What to use for the newest net load, and what that rests on; None for the measurement itself."""
+    if judged.kind == "balance" and judged.channel not in PARTS:  # and by now the two sides agree again
+        parts_kw = net_load_of(newest.load_kw, newest.solar_kw, newest.wind_kw)
+        if parts_kw is not None:
+            return parts_kw, OTHER_METERS
+    return judged.substitute_kw, None if judged.substitute_kw is None else FORECAST
 
 
 def _judge_residuals(
@@ -141,7 +164,7 @@ def _alarm(
     kind: str, judged: Judgement | None, since: datetime | None, channel: str | None = "net_load_kw"
 ) -> TrustReport:
     score, use = (None, None) if judged is None else (judged.score, judged.substitute_kw)
-    source = None if use is None else "forecast"
+    source = None if use is None else FORECAST
     return TrustReport(0.0, score, True, channel, kind, since, use, source)
 
 

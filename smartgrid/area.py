@@ -15,6 +15,7 @@ from mcp_server.identity import Access, caller
 from mcp_server.offer import EVERYTHING, Offer
 from mcp_server.server import ScopedServer, Sources, build_server
 from pipeline.forecasting.drivers import Explainer
+from pipeline.judged_reader import JudgingReader
 from pipeline.outlook import Outlook
 from pipeline.store import SeriesReader
 from policies.limits import PlantLimits
@@ -96,7 +97,7 @@ class Workplace:
         self._tools = tools
         self._knowledge = knowledge
         # One view for all calls: what a tool remembers of a store, it remembers by its view.
-        self.reader_view = view_of(SeriesReader, reader)
+        self.reader_view = view_of(JudgingReader, reader)
         service = DispatchService(ledger, area.limits, clock, self.observer.observe, area.zone)
         self._desk = LedgerDesk(ledger, service, area.limits, clock, area.zone, console=console)
         self.dispatch_log = DispatchLog(ledger)

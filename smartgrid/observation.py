@@ -19,7 +19,10 @@ class Observer:
         self._interval_s = interval_s
 
     def observe(self) -> Observation:
-        """The area now. The trust is that of the native series, which our own dispatches do not move."""
+        """The area now.
+
+        The trust is in the native series, which our own dispatches do not move, or in what stands in for it.
+        """
         now = self._clock.now()
         open_events = [
             event
@@ -28,7 +31,7 @@ class Observer:
         ]
         return Observation(
             telemetry_age_s=self.telemetry_age_s(),
-            trust=assess(self._reader, NATIVE_SITE, now).trust,
+            trust=assess(self._reader, NATIVE_SITE, now).reliance,
             price_usd_per_mwh=self.price_usd_per_mwh(),
             emergency=any(event.severity == "critical" for event in open_events),
         )

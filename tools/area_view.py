@@ -8,6 +8,7 @@ from grid.telemetry import AREA_SITE, NATIVE_SITE
 from policies.principal import RESPONSE
 from policies.view import ForecastView, GridView, PeakerStart
 from tools.contract import AssetsView, ToolContext
+from tools.current_forecast import current_forecast
 from tools.errors import ToolUnavailableError
 from tools.expected_course import expected_course
 from tools.expected_prices import day_mean, expected_prices
@@ -80,7 +81,8 @@ def _forecast(context: ToolContext) -> ForecastView | None:
     made, site = context.reader.latest_forecast(NATIVE_SITE), context.site(NATIVE_SITE)
     if made is None or is_stale(context, site, age_s_of(context, made.issued_at)):
         return None
-    return ForecastView(made.issued_at, made.p10_kw, made.p50_kw, made.p90_kw)
+    held = current_forecast(context, made)
+    return None if held is None else ForecastView(held.issued_at, held.p10_kw, held.p50_kw, held.p90_kw)
 
 
 def _open_event(context: ToolContext) -> str | None:

@@ -1,6 +1,6 @@
 """A reader as it was at an earlier moment: what was not known then is not there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import AREA_SITE, Telemetry
 from pipeline.forecast import Forecast
 from pipeline.instability import InstabilityEvent
+from pipeline.judged_reader import Judgement, judging
 from pipeline.store import FEATURE_STORE_ROWS, SeriesReader
 from tools.contract import SiteInfo
 
@@ -61,6 +62,16 @@ class AsOfReader:
     def telemetry(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
         """Observations in the range that were known."""
         return self._reader.telemetry(site, start, min(end, self._stamps_before(site)))
+
+    def judge(self, site: str, recent: Sequence[Telemetry]) -> Judgement | None:  # noqa: ARG002  the protocol's
+        """None: how a pulse is judged today is not how it was judged then."""
+        return None
+
+    def believed(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
+        """The same as far as it was believed, if anything judged it."""
+        judge = judging(self._reader)
+        before = min(end, self._stamps_before(site))
+        return self.telemetry(site, start, end) if judge is None else judge.believed(site, start, before)
 
     def latest_forecast(self, site: str) -> Forecast | None:
         """The newest forecast then."""

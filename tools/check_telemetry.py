@@ -23,7 +23,7 @@ class CheckAnswer(ToolOutput):
 
     site: str
     trust: float = Field(description="0 (do not act on it) to 1")
-    trusted: bool = Field(description="autonomy may act on it")
+    trusted: bool = Field(description="autonomy may act on it, or on its stand-in")
     score: float | None = Field(description="1: one false alarm a day, of a fitted detector; else deviations")
     alarm: bool
     channel: str | None = Field(description="suspected")
@@ -40,14 +40,14 @@ async def run(request: CheckRequest, context: ToolContext) -> CheckAnswer:
     site = context.site(request.site)
     report = assess(context.reader, site.name, context.clock.now())
     odd_since = family_imbalance(context.reader, site.name, _children(context, site.name))
-    if odd_since is not None and report.trust >= context.limits.min_trust:
+    if odd_since is not None and report.reliance >= context.limits.min_trust:
         report = TrustReport(0.0, report.score, True, "net_load_kw", "area_balance", odd_since)
     newest = context.reader.latest(site.name, 1)
     age_s = age_s_of(context, newest[-1].ts_utc) if newest else None
     return CheckAnswer(
         site=site.name,
         trust=report.trust,
-        trusted=report.trust >= context.limits.min_trust,
+        trusted=report.reliance >= context.limits.min_trust,
         score=report.score,
         alarm=report.alarm,
         channel=report.channel,

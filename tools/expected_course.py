@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from grid.telemetry import AREA_SITE, NATIVE_SITE
+from tools.believed import believed_pulses
 from tools.contract import ToolContext
 from tools.intervals import interval_start, net_load_means
 
@@ -37,7 +38,7 @@ def expected_course(context: ToolContext, hours: float) -> ExpectedCourse | None
     steps = round(timedelta(hours=hours) / step)
     prices = _day_ahead(context, now - step - _MARGIN, now + steps * step + _MARGIN)
     oldest = now - outlook.looks_back * step
-    pulses = context.reader.telemetry(NATIVE_SITE, oldest, now)
+    pulses = believed_pulses(context.reader, NATIVE_SITE, oldest, now)
     past = net_load_means(pulses, oldest, context.limits.interval_s, outlook.looks_back)
     course = outlook.course(past, now, steps, prices)
     if course is None:

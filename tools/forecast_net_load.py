@@ -10,6 +10,7 @@ from pipeline.forecast import Forecast
 from pipeline.forecasting.followed_drift import followed_drift
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
+from tools.current_forecast import OUTLOOK_MODEL, current_forecast
 from tools.errors import ToolUnavailableError
 from tools.expected_course import expected_course
 from tools.freshness import age_s_of, max_age_s
@@ -73,6 +74,13 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
             f"the newest forecast of site={site.name!r} is stale: issued at {forecast.issued_at.isoformat()},"
             f" {age_s:.0f} s old, allowed {limit_s:.0f} s; see get_grid_status before acting"
         )
+    believed = current_forecast(context, forecast)
+    if believed is None:
+        raise ToolUnavailableError(
+            f"the newest forecast of site={site.name!r} rests on telemetry that is not believed;"
+            " see check_telemetry before acting"
+        )
+    forecast = believed
     drift = followed_drift(context.reader).report(site.name, site.cadence_s, context.clock.now())
     forecast = forecast.widened(drift.factor)
     base = forecast.net_load_kw
@@ -101,6 +109,10 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
 
 
 def _drivers(context: ToolContext, forecast: Forecast) -> list[ForecastDriver]:
+    if forecast.model == OUTLOOK_MODEL:
+        raise ToolUnavailableError(
+            "explain=true: the newest forecast is the outlook's (telemetry is not believed); ask without it"
+        )
     if context.explainer is None:
         raise ToolUnavailableError("explain=true: there is no model here to explain by; ask without it")
     try:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from grid.telemetry import Telemetry
 from grid.units import RAMP_WINDOW_S
 from pipeline.store import SeriesReader
+from tools.believed import believed_pulses
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ def past_means(reader: SeriesReader, site: str, border: datetime, interval_s: fl
     """Means of a site's net load over the 30 minutes and one interval before ``border``, oldest first."""
     count = intervals_looked_back(interval_s)
     first = border - timedelta(seconds=count * interval_s)
-    return net_load_means(reader.telemetry(site, first, border), first, interval_s, count)
+    return net_load_means(believed_pulses(reader, site, first, border), first, interval_s, count)
 
 
 def net_load_means(

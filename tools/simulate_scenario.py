@@ -170,7 +170,7 @@ def _guardrail_state(context: ToolContext, assets: AssetsView, view: GridView) -
         peaker_starts_today=assets.starts_today,
         spent_today_usd=assets.spent_today_usd,
         telemetry_age_s=0.0,
-        trust=assess(context.reader, NATIVE_SITE, now).trust,
+        trust=assess(context.reader, NATIVE_SITE, now).reliance,
         halted=context.desk.halted(),
         emergency=any(event.ended_at is None and event.severity == "critical" for event in events),
     )

@@ -14,6 +14,8 @@ NOTHING: Final = -1
 LEAST_TRUST: Final = 0.5
 CORROBORATED: Final = float(np.log(30.0))
 """Surprise that costs no trust where several meters agree: all of them would have to be false."""
+EXPLAINED: Final = 0.5
+"""What may be left of a part's distance from its forecast once the balance is mended by it."""
 NET_LOAD: Final = "net_load_kw"
 LOAD: Final = "load_kw"
 SIGNS: Final = {LOAD: 1.0, "solar_kw": -1.0, "wind_kw": -1.0}
@@ -48,6 +50,7 @@ class Meters:
         by_balance = suspected & (found.leading == BALANCE)
         # One false meter is likelier than several that agree, unless one of those stands out by itself.
         part_is_off = (found.channel != self._net) & (found.of_channel.max(axis=1) >= model.alarm_week)
+        part_is_off &= self._explains(found, pulses_kw)
         net_is_off = by_balance & ~part_is_off
         channel = np.where(net_is_off, self._net, found.channel)
         dated = suspected & ((found.age > 0) | found.alarm_day | found.alarm_week)
@@ -66,6 +69,19 @@ class Meters:
             "since_ms": np.where(dated, since_ms, NOTHING),
             "substitute_kw": np.where(net_is_off & ~np.isnan(parts), parts, substitute),
         }
+
+    def _explains(self, found: SiteVerdicts, pulses_kw: Floats) -> Booleans:
+        """Whether the suspected part would be as expected if it were what the other meters make of it.
+
+        A part that moves by itself while another meter is false would not.
+        """
+        if not self._two_sides:
+            return np.zeros(len(pulses_kw), dtype=np.bool_)
+        site, part = np.arange(len(pulses_kw)), found.channel
+        off_kw = pulses_kw[:, self._net] - self.other_side(pulses_kw)
+        expected_kw, told_kw = found.substitute_kw[site, part], pulses_kw[site, part]
+        mended_kw = told_kw + self._signs[part] * off_kw
+        return np.asarray(np.abs(mended_kw - expected_kw) <= EXPLAINED * np.abs(told_kw - expected_kw))
 
     def _matters(self, found: SiteVerdicts, balance_z: Floats) -> Floats:
         """Surprise as far as it concerns the net load: a false meter of wind costs no trust by itself."""

@@ -2,8 +2,8 @@
 
 Each day is attacked once a kind and seed: two hours, from a full local hour that the seed chooses. Only the
 telemetry is false; the accounts use the true meter. Loss is the cost under attack less that of the same
-loop on a clean day. Off means that the guardrails ask for no trust at all; whatever trust source is wired
-is the one that is judged.
+loop on a clean day. Off means that nothing is judged: the guardrails ask for no trust, and the loops take
+every pulse as it was measured.
 """
 
 import asyncio
@@ -163,10 +163,10 @@ def attacked(day: PreparedDay, kind: AttackKind, rng: np.random.Generator) -> Pr
 
 
 def _trusting(day: PreparedDay) -> PreparedDay:
-    """The same with guardrails that ask for no trust."""
+    """The same with guardrails that ask for no trust, and without a detector."""
     area = day.knowledge.area
     limits = replace(area.limits, min_trust=0.0)
-    return replace(day, knowledge=replace(day.knowledge, area=replace(area, limits=limits)))
+    return replace(day, knowledge=replace(day.knowledge, area=replace(area, limits=limits), detector=None))
 
 
 def _cost_usd(day: PreparedDay, truth: DayInput) -> float:

@@ -63,6 +63,11 @@ def scaled(pulse: Telemetry, by: float) -> Telemetry:
     return replace(pulse, net_load_kw=(pulse.net_load_kw or 0.0) * by)
 
 
+def part_moved(pulse: Telemetry, kw: float) -> Telemetry:
+    """The load is another one, and the net load with it."""
+    return replace(pulse, load_kw=(pulse.load_kw or 0.0) + kw, net_load_kw=(pulse.net_load_kw or 0.0) + kw)
+
+
 def net_load_detector(detector: FittedDetector, whole: BaseSeries) -> FittedDetector:
     frame = whole.frame.iloc[: LEARNT_DAYS * 288][["net_load_kw"]]
     assert detector.full is None
@@ -100,12 +105,67 @@ def test_a_small_ramp_shows_against_the_other_meters_which_give_the_substitute(
         pulses = [
             scaled(pulse, 1.0 + 0.002 * (i - 29)) if 30 <= i < 54 else pulse for i, pulse in enumerate(truth)
         ]
-        reports = follow(store, JudgedReader(store, {"area": detector}), pulses)
+        reader = JudgedReader(store, {"area": detector})
+        reports = follow(store, reader, pulses)
         for report, pulse in zip(reports[30:54], truth[30:54], strict=True):
             assert (report.trust, report.kind, report.channel) == (0.0, "balance", "net_load_kw")
             assert report.substitute_from == "other meters"
             assert report.substitute_kw == pytest.approx(pulse.net_load_kw)
+        assert {report.reliance for report in reports} == {1.0}  # through and after it, too
         assert reports[59].trust >= 0.5
+        believed = reader.believed("area", truth[0].ts_utc, truth[-1].ts_utc + STEP)
+        for told, pulse in zip(believed, truth, strict=True):
+            assert told.net_load_kw == pytest.approx(pulse.net_load_kw)
+
+
+def test_a_part_that_moves_by_itself_while_net_load_is_false_is_not_blamed_for_it(
+    store: SqliteStore, detector: FittedDetector, whole: BaseSeries
+) -> None:
+    with store:
+        truth = [
+            part_moved(pulse, 80.0) if 40 <= i < 54 else pulse
+            for i, pulse in enumerate(pulses_of(whole, parts=True)[:60])
+        ]
+        pulses = [scaled(pulse, 1.03) if 30 <= i < 54 else pulse for i, pulse in enumerate(truth)]
+        reader = JudgedReader(store, {"area": detector})
+        reports = follow(store, reader, pulses)
+        assert {report.channel for report in reports[30:54]} == {"net_load_kw"}
+        believed = reader.believed("area", truth[30].ts_utc, truth[54].ts_utc)
+        for told, pulse in zip(believed, truth[30:54], strict=True):
+            assert told.net_load_kw == pytest.approx(pulse.net_load_kw)
+
+
+def test_a_false_part_that_stands_out_is_blamed_and_net_load_stays_what_its_own_meter_says(
+    store: SqliteStore, detector: FittedDetector, whole: BaseSeries
+) -> None:
+    with store:
+        truth = pulses_of(whole, parts=True)[:60]
+        pulses = [
+            replace(pulse, load_kw=(pulse.load_kw or 0.0) * 1.25) if 30 <= i < 54 else pulse
+            for i, pulse in enumerate(truth)
+        ]
+        reader = JudgedReader(store, {"area": detector})
+        reports = follow(store, reader, pulses)
+        assert {report.channel for report in reports[30:54]} == {"load_kw"}
+        assert {report.substitute_kw for report in reports[30:54]} == {None}
+        assert max(report.reliance for report in reports[30:54]) == 0.0
+        assert reader.believed("area", truth[30].ts_utc, truth[54].ts_utc) == pulses[30:54]
+
+
+def test_autonomy_relies_on_other_meters_and_not_on_a_forecast_nor_without_a_detector(
+    store: SqliteStore, detector: FittedDetector, whole: BaseSeries
+) -> None:
+    with store:
+        alone = [
+            scaled(pulse, 1.25) if i >= 30 else pulse
+            for i, pulse in enumerate(pulses_of(whole, parts=False)[:40])
+        ]
+        report = follow(store, JudgedReader(store, {"area": net_load_detector(detector, whole)}), alone)[-1]
+        assert (report.substitute_from, report.reliance) == ("forecast", report.trust)
+        parts = [scaled(pulse, 1.25) for pulse in pulses_of(whole, parts=True)[40:44]]
+        store.write(parts)
+        report = assess(store, "area", parts[-1].ts_utc + STEP)
+        assert (report.substitute_from, report.reliance) == ("other meters", 0.0)
 
 
 def test_a_pulse_attack_costs_the_trust_between_its_pulses_too(
