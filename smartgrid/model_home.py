@@ -9,7 +9,8 @@ from grid.synthetic import FINE_STEP_S, training_series
 from grid.synthetic_prices import PriceModel
 from pipeline.errors import ModelError
 from pipeline.fdia.fitted import FittedDetector
-from pipeline.forecasting.stream_forecaster import load_stream_model
+from pipeline.forecasting.saved import is_trained_forecast
+from pipeline.forecasting.stream_forecaster import StreamForecaster, load_stream_model
 from pipeline.forecasting.versions import ModelVersions, current_folder
 from pipeline.model import METADATA_FILE
 from pipeline.outlook import Outlook
@@ -86,6 +87,20 @@ def metadata_of(folder: Path) -> dict[str, Any]:
         ModelError: if it cannot be loaded.
     """
     return load_stream_model(folder).metadata.to_dict()
+
+
+def horizons_of(folder: Path) -> tuple[float, ...]:
+    """Horizons in seconds that a model knows beside the stream's; none of one that cannot be read."""
+    if not is_trained_forecast(folder):
+        return ()
+    try:
+        model = load_stream_model(folder)
+    except ModelError:
+        return ()
+    if not isinstance(model, StreamForecaster):
+        return ()
+    known = [item.horizon_s for item in model.trained.metadata.horizons]
+    return tuple(horizon_s for horizon_s in known if horizon_s != model.metadata.horizon_s)
 
 
 def summary_of(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class CheckAnswer(ToolOutput):
 
     site: str
     trust: float = Field(description="0 (do not act on it) to 1")
-    trusted: bool = Field(description="autonomy may act on it, or on its stand-in")
+    trusted: bool = Field(description="autonomy may act, on it or its stand-in")
     score: float | None = Field(description="1: one false alarm a day, of a fitted detector; else deviations")
     alarm: bool
     channel: str | None = Field(description="suspected")

@@ -1,12 +1,13 @@
-"""forecast_net_load: how net load will change over the next 30 minutes, and its outlook beyond."""
+"""forecast_net_load: how net load will change over 30 minutes or another horizon, and its outlook."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
 from grid.telemetry import NATIVE_SITE
 from pipeline.errors import ModelError
 from pipeline.forecast import Forecast
+from pipeline.forecasting.drivers import Explainer
 from pipeline.forecasting.followed_drift import followed_drift
 from policies.principal import SCOPE_READ
 from tools.contract import SiteName, Tool, ToolContext, ToolInput, ToolOutput
@@ -20,8 +21,9 @@ class ForecastRequest(ToolInput):
     """Which site, and how far the outlook reaches."""
 
     site: SiteName = NATIVE_SITE
-    outlook_hours: float = Field(0.0, description="hours of outlook beyond the forecast", ge=0, le=36)
-    explain: bool = Field(False, description="also say what drives the forecast")
+    horizon_min: float = Field(30.0, description="others than 30 if trained for", gt=0, le=240)
+    outlook_hours: float = Field(0.0, description="how far the outlook reaches", ge=0, le=36)
+    explain: bool = Field(False, description="also what drives it")
 
 
 class ForecastDriver(ToolOutput):
@@ -45,18 +47,14 @@ class ForecastAnswer(ToolOutput):
     p10_level_kw: float | None
     p50_level_kw: float | None
     p90_level_kw: float | None
-    band_factor: float = Field(description="by which the band is widened of late")
+    band_factor: float = Field(description="that widens the band")
     ramp_limit_kw: float = Field(description="30-minute change that starts the penalty")
     ramp_probability: float = Field(description="of passing it")
     model: str
     outlook_step_s: float
-    outlook_kw: list[float] = Field(
-        description="level by interval, from the one just ended on; empty unless asked"
-    )
+    outlook_kw: list[float] = Field(description="level by interval, the one just ended first")
     outlook_sigma_kw: list[float] = Field(description="error of the 30-minute change to each")
-    drivers: list[ForecastDriver] = Field(
-        description="the largest first; they sum to p50_change_kw; empty unless asked"
-    )
+    drivers: list[ForecastDriver] = Field(description="largest first; they sum to p50_change_kw")
 
 
 async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
@@ -80,7 +78,7 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
             f"the newest forecast of site={site.name!r} rests on telemetry that is not believed;"
             " see check_telemetry before acting"
         )
-    forecast = believed
+    forecast = _at_horizon(context, believed, timedelta(minutes=request.horizon_min))
     drift = followed_drift(context.reader).report(site.name, site.cadence_s, context.clock.now())
     forecast = forecast.widened(drift.factor)
     base = forecast.net_load_kw
@@ -108,26 +106,39 @@ async def run(request: ForecastRequest, context: ToolContext) -> ForecastAnswer:
     )
 
 
-def _drivers(context: ToolContext, forecast: Forecast) -> list[ForecastDriver]:
-    if forecast.model == OUTLOOK_MODEL:
-        raise ToolUnavailableError(
-            "explain=true: the newest forecast is the outlook's (telemetry is not believed); ask without it"
-        )
-    if context.explainer is None:
-        raise ToolUnavailableError("explain=true: there is no model here to explain by; ask without it")
+def _at_horizon(context: ToolContext, forecast: Forecast, horizon: timedelta) -> Forecast:
+    if horizon == forecast.target_at - forecast.issued_at:
+        return forecast
     try:
-        found = context.explainer.drivers(context.reader, forecast)
+        return _model_of(context, forecast, "horizon_min").at_horizon(context.reader, forecast, horizon)
+    except ModelError as error:
+        raise ToolUnavailableError(f"horizon_min: {error}") from error
+
+
+def _drivers(context: ToolContext, forecast: Forecast) -> list[ForecastDriver]:
+    try:
+        found = _model_of(context, forecast, "explain").drivers(context.reader, forecast)
     except ModelError as error:
         raise ToolUnavailableError(f"explain=true: {error}") from error
     return [ForecastDriver(family=driver.family, change_kw=driver.change_kw) for driver in found]
+
+
+def _model_of(context: ToolContext, forecast: Forecast, asked: str) -> Explainer:
+    if forecast.model == OUTLOOK_MODEL:
+        raise ToolUnavailableError(
+            f"{asked}: the newest forecast is the outlook's (telemetry is not believed); ask without it"
+        )
+    if context.explainer is None:
+        raise ToolUnavailableError(f"{asked}: there is no model here to ask; leave it out")
+    return context.explainer
 
 
 tool = Tool(
     name="forecast_net_load",
     title="Forecast net load",
     description=(
-        "P10/P50/P90 of a site's net load in 30 minutes in kW; on request an outlook of the hours after it,"
-        " and what drives the forecast. Fails when stale."
+        "P10/P50/P90 of a site's net load in 30 minutes in kW; on request an outlook of hours, another"
+        " horizon, what drives the forecast. Fails when stale."
     ),
     effect="read",
     scope=SCOPE_READ,

@@ -28,8 +28,8 @@ class ForecastQuality(ToolOutput):
     skill_persistence: float | None = Field(description="1 - mean error / that of no change")
     skill_drift: float | None = Field(description="against the same-time change of past days")
     coverage: float | None = Field(description="share in P10-P90; 0.8 is promised")
-    band_factor: float = Field(description="by which forecast_net_load widens the band")
-    degraded: bool = Field(description="the model has decayed: smartgrid train --if-degraded")
+    band_factor: float = Field(description="that widens the forecast's band")
+    degraded: bool = Field(description="then: smartgrid train --if-degraded")
     degraded_since: datetime | None
     reasons: list[str]
 
@@ -116,8 +116,8 @@ class SupervisorStatus(ToolOutput):
     """The supervisor's last sign of life."""
 
     mode: str = Field(description="live, or shadow: it actuates nothing")
-    heartbeat_age_s: float = Field(description="a living one is a few seconds old")
-    alarm: str | None = Field(description="why its watchdog keeps the assets in their safe state")
+    heartbeat_age_s: float = Field(description="a few seconds in a living one")
+    alarm: str | None = Field(description="why its watchdog keeps the assets safe")
 
 
 class GridStatus(ToolOutput):

@@ -7,6 +7,7 @@ row cannot reproduce, because an event came too late for the stream, is told as 
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,7 @@ from pipeline.timestamps import MICROSECOND, to_micros
 _ROUNDING: Final = 1e-3
 """Of the largest contribution: single precision in the trees."""
 _SEASONAL: Final = timedelta(days=DAYS, hours=1)
+_MORE: Final = "train with 'smartgrid train --horizons' on four weeks in one piece or more"
 
 
 class ModelExplainer:
@@ -60,6 +62,15 @@ class ModelExplainer:
             found[UNEXPLAINED] = rest_kw
         ordered = sorted(found.items(), key=lambda item: -abs(item[1]))
         return [Driver(family, change_kw) for family, change_kw in ordered]
+
+    def at_horizon(self, reader: SeriesReader, forecast: Forecast, horizon: timedelta) -> Forecast:
+        """What the model that made a forecast says of another horizon, from the same measurements.
+
+        Raises:
+            ModelError: if it was not trained for it, knows too little of the site's last days, is not there
+                any more, or its telemetry is not stored.
+        """
+        return self._model(forecast.model).at_horizon(reader, forecast, horizon)
 
     def _model(self, name: str) -> "_Explained":
         if self._loaded is not None and self._loaded.name == name:
@@ -91,10 +102,27 @@ class _Explained:
     def contributions(self, reader: SeriesReader, forecast: Forecast) -> Mapping[str, float]:
         """By feature family, in kW."""
         if self._seasonal is not None:
-            found = _seasonal(self._seasonal, reader, forecast)
-            if found is not None:
-                return found
+            horizon_s = (forecast.target_at - forecast.issued_at).total_seconds()
+            row = _seasonal_row(self._seasonal, reader, forecast, horizon_s)
+            if row is not None:
+                found = self._seasonal.forecasters[horizon_s].explain(row)
+                return {family: float(part[0]) for family, part in found.items()}
         return self._trees.contributions(reader, forecast)
+
+    def at_horizon(self, reader: SeriesReader, forecast: Forecast, horizon: timedelta) -> Forecast:
+        """Of another horizon."""
+        minutes, horizon_s = horizon / timedelta(minutes=1), horizon.total_seconds()
+        if self._seasonal is None:
+            raise ModelError(f"horizon: {minutes:g} min; the model knows 30 min alone; {_MORE}")
+        row = _seasonal_row(self._seasonal, reader, forecast, horizon_s)
+        if row is None:
+            raise ModelError(
+                f"horizon: {minutes:g} min; too little is known of the last days of site={forecast.site!r}; "
+                "ask for 30 min"
+            )
+        p10_kw, p50_kw, p90_kw = self._seasonal.predict(row, horizon_s)[0][0].tolist()
+        target_at = forecast.issued_at + horizon
+        return replace(forecast, target_at=target_at, p10_kw=p10_kw, p50_kw=p50_kw, p90_kw=p90_kw)
 
 
 class _Trees:
@@ -130,12 +158,12 @@ class _Trees:
         return {family: sum(by_input[name] for name in names) for family, names in families.items()}
 
 
-def _seasonal(model: TrainedForecast, reader: SeriesReader, forecast: Forecast) -> dict[str, float] | None:
-    """By feature family, in kW; None where nothing is known of the site's last days."""
-    horizon_s = (forecast.target_at - forecast.issued_at).total_seconds()
+def _seasonal_row(
+    model: TrainedForecast, reader: SeriesReader, forecast: Forecast, horizon_s: float
+) -> Floats | None:
+    """The inputs at a forecast's issue; None where nothing is known of the site's last days."""
     model.metadata.at(horizon_s)
-    forecaster = model.forecasters[horizon_s]
-    layout = forecaster.layout
+    layout = model.forecasters[horizon_s].layout
     pulses = _pulses(reader, forecast, _SEASONAL)
     seen = Observations(
         np.array([to_micros(pulse.ts_utc) for pulse in pulses]),
@@ -143,10 +171,8 @@ def _seasonal(model: TrainedForecast, reader: SeriesReader, forecast: Forecast) 
         {name: _channel(pulses, f"{name}_kw") for name in layout.components},
     )
     memories = memories_of(seen, layout.cadence_s)
-    rows = forecast_rows(seen, memories, np.array([len(seen) - 1]), layout)
-    if np.isnan(rows[0, layout.names.index(KNOWN_BY)]):
-        return None
-    return {family: float(part[0]) for family, part in forecaster.explain(rows).items()}
+    row = forecast_rows(seen, memories, np.array([len(seen) - 1]), layout)
+    return None if np.isnan(row[0, layout.names.index(KNOWN_BY)]) else row
 
 
 def _pulses(reader: SeriesReader, forecast: Forecast, back: timedelta) -> list[Telemetry]:

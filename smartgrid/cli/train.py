@@ -25,6 +25,14 @@ def train(
     until: Annotated[
         str | None, typer.Option("--until", help="Use rows before this date only (UTC).")
     ] = None,
+    horizons: Annotated[
+        str | None,
+        typer.Option(
+            "--horizons",
+            help="Minutes ahead, such as 5,15,60, that forecast_net_load answers on request beside the "
+            "stream's 30; those of the model in use otherwise.",
+        ),
+    ] = None,
     if_degraded: Annotated[
         bool,
         typer.Option(
@@ -68,7 +76,8 @@ def train(
         series, tz_name = _stored(settings, target, judged), zone(site_tz, _zone_in_use(target)).key
     else:
         series, tz_name = _simulated(), zone(site_tz, _simulated_zone()).key
-    _train(settings, target, series, tz_name, judged, as_json)
+    ahead_s = _horizons_in_use(target) if horizons is None else _horizons_s(horizons)
+    _train(settings, target, series, tz_name, ahead_s, judged, as_json)
 
 
 def _train(
@@ -76,6 +85,7 @@ def _train(
     target: Path,
     series: "tuple[BaseSeries, ...]",
     tz_name: str,
+    horizons_s: tuple[float, ...],
     judged: "SiteDrift | None",
     as_json: bool,
 ) -> None:
@@ -83,7 +93,7 @@ def _train(
     from smartgrid.day.preparation import learn
     from smartgrid.model_home import publish
 
-    knowledge = learn(series, tz=tz_name, limits=load_limits(settings.limits))
+    knowledge = learn(series, tz=tz_name, limits=load_limits(settings.limits), horizons_s=horizons_s)
     version = publish(target, knowledge)
     metadata, importance = knowledge.model.metadata, knowledge.model.importance_by_family()
     if as_json:
@@ -143,6 +153,24 @@ def _simulated_zone() -> str:
     from smartgrid.simulated_area import TZ
 
     return TZ
+
+
+def _horizons_s(minutes: str) -> tuple[float, ...]:
+    from smartgrid.errors import ScenarioError
+
+    try:
+        found = tuple(60.0 * float(part) for part in minutes.split(","))
+    except ValueError:
+        raise ScenarioError(f"--horizons {minutes}: give minutes, separated by commas: 5,15,60") from None
+    return found
+
+
+def _horizons_in_use(target: Path) -> tuple[float, ...]:
+    """Those of the model that is replaced; none where there is none, or it knows the stream's alone."""
+    from pipeline.forecasting.versions import current_folder
+    from smartgrid.model_home import horizons_of
+
+    return horizons_of(current_folder(target))
 
 
 def _zone_in_use(target: Path) -> str:

@@ -1,5 +1,6 @@
 """What is known before a day begins: model, outlook, limits and prices, all from the rows before it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -82,7 +83,14 @@ class PreparedDay:
         )
 
 
-def learn(training: tuple[BaseSeries, ...], *, tz: str, limits: Limits, price_seed: int = 0) -> Knowledge:
+def learn(
+    training: tuple[BaseSeries, ...],
+    *,
+    tz: str,
+    limits: Limits,
+    price_seed: int = 0,
+    horizons_s: Sequence[float] = (),
+) -> Knowledge:
     """Train the model and the outlook, and size the limits, from past series.
 
     Args:
@@ -90,13 +98,14 @@ def learn(training: tuple[BaseSeries, ...], *, tz: str, limits: Limits, price_se
         tz: the site's IANA time zone.
         limits: as the operator wrote them; ``auto`` is resolved here.
         price_seed: of synthetic prices, where the series have none.
+        horizons_s: of forecasts on request, beside the stream's 30 minutes.
 
     Raises:
         TrainingError: if there is too little to learn from.
         PriceModelError: if the rows give no scale for synthetic prices.
     """
     cadence_s = training[0].cadence_s
-    model = train_stream_model(training, cadence_s=cadence_s, site_tz=tz)
+    model = train_stream_model(training, cadence_s=cadence_s, site_tz=tz, horizons_s=horizons_s)
     price_model = None if _has_prices(training[0]) else _fit_prices(training)
     priced = training
     if price_model is not None:

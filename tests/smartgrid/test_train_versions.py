@@ -223,3 +223,9 @@ def test_a_stored_series_is_what_was_measured_with_the_channels_that_there_are(
         )  # whole days: what holds so many pulses
         with pytest.raises(TrainingError, match="nothing is stored"):
             stored_series(store, "other", last, cadence_s=900.0)
+
+
+def test_horizons_that_are_no_minutes_are_refused_with_the_fix(run: Run) -> None:
+    code, _, err = run("--horizons", "5,an hour")
+    assert code == 1
+    assert "--horizons 5,an hour: give minutes, separated by commas: 5,15,60" in err

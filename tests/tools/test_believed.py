@@ -110,7 +110,7 @@ def test_a_forecast_from_distrusted_pulses_gives_way_to_the_outlook_from_believe
     assert answer.p50_change_kw == answer.outlook_kw[steps] - answer.outlook_kw[0]
     wide_kw = P90_SIGMAS * answer.outlook_sigma_kw[steps - 1]
     assert answer.p90_change_kw - answer.p50_change_kw == pytest.approx(wide_kw)
-    with pytest.raises(ToolUnavailableError, match=r"explain=true.*outlook's.*ask without it"):
+    with pytest.raises(ToolUnavailableError, match=r"explain: .*outlook's.*ask without it"):
         plant.ask("forecast_net_load", changed, explain=True)
 
 

@@ -8,9 +8,10 @@ import pytest
 from grid.market import PriceQuote
 from grid.telemetry import AREA_SITE, NATIVE_SITE
 from pipeline.forecast import Forecast
-from pipeline.forecasting.drivers import Explainer
+from pipeline.forecasting.drivers import Driver, Explainer
 from pipeline.forecasting.explain import ModelExplainer
 from pipeline.outlook import Outlook
+from pipeline.store import SeriesReader
 from tests.tools.small_grid import CADENCE_S, INTERVAL, SmallGrid, learnt
 from tools.contract import SiteInfo
 from tools.errors import ToolInputError, ToolUnavailableError
@@ -149,7 +150,38 @@ def test_nothing_is_explained_unless_asked_for(plant: SmallGrid) -> None:
 
 
 def test_what_cannot_be_explained_is_said_with_its_reason(plant: SmallGrid, tmp_path: Path) -> None:
-    with pytest.raises(ToolUnavailableError, match="no model here to explain by"):
+    with pytest.raises(ToolUnavailableError, match="explain: there is no model here to ask"):
         ask_why(plant, None)
     with pytest.raises(ToolUnavailableError, match=r"explain=true: .*there is no model; train one"):
         ask_why(plant, ModelExplainer(tmp_path))
+
+
+def test_another_horizon_is_the_models_where_it_was_trained_for_it_and_refused_with_the_reason_else(
+    plant: SmallGrid, tmp_path: Path
+) -> None:
+    learnt()[0].save(tmp_path / "model")
+    with pytest.raises(ToolUnavailableError, match="horizon_min: there is no model here to ask"):
+        plant.ask("forecast_net_load", horizon_min=60)
+    explainer = ModelExplainer(tmp_path / "model")
+    with pytest.raises(ToolUnavailableError, match=r"60 min; the model knows 30 min alone.*--horizons"):
+        plant.ask("forecast_net_load", {"explainer": explainer}, horizon_min=60)
+    assert plant.ask("forecast_net_load", {"explainer": explainer}, horizon_min=30).target_at is not None
+
+
+class HourAhead:
+    """A model that knows an hour too."""
+
+    def drivers(self, reader: SeriesReader, forecast: Forecast) -> list[Driver]:  # noqa: ARG002
+        return [Driver("average", forecast.p50_kw)]
+
+    def at_horizon(self, reader: SeriesReader, forecast: Forecast, horizon: timedelta) -> Forecast:  # noqa: ARG002
+        target_at = forecast.issued_at + horizon
+        return replace(forecast, target_at=target_at, p10_kw=1.0, p50_kw=2.0, p90_kw=4.0)
+
+
+def test_the_answer_at_another_horizon_is_a_level_at_its_own_target(plant: SmallGrid) -> None:
+    answer = plant.ask("forecast_net_load", {"explainer": HourAhead()}, horizon_min=60, explain=True)
+    assert answer.target_at - answer.issued_at == timedelta(hours=1)
+    assert (answer.p10_change_kw, answer.p50_change_kw, answer.p90_change_kw) == (1.0, 2.0, 4.0)
+    assert answer.p90_level_kw == (answer.net_load_kw or 0.0) + 4.0
+    assert [driver.change_kw for driver in answer.drivers] == [2.0]

@@ -10,18 +10,20 @@ import pytest
 
 from grid.series import BaseSeries
 from grid.telemetry import Telemetry
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, TrainingError
 from pipeline.features import events_of, feature_rows
 from pipeline.forecast import Forecast
 from pipeline.forecasting.drivers import Explainer
 from pipeline.forecasting.explain import ModelExplainer
 from pipeline.forecasting.stream_forecaster import StreamForecaster
+from pipeline.forecasting.stream_training import train_stream_model
 from pipeline.forecasting.training import train_forecast
 from pipeline.forecasting.versions import ModelVersions
 from pipeline.forecasting.walk_forward import prepare
 from pipeline.model import ForecastModel
 from pipeline.sqlite_store import SqliteStore
 from pipeline.training import train
+from smartgrid.model_home import horizons_of
 
 TZ = "Europe/Luxembourg"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -36,7 +38,7 @@ def series(make_series: SeriesMaker) -> BaseSeries:
 @pytest.fixture(scope="module")
 def seasonal(series: BaseSeries, trees: ForecastModel) -> StreamForecaster:
     alone = BaseSeries(series.frame[["net_load_kw"]], series.cadence_s)
-    return StreamForecaster(train_forecast(alone, site_tz=TZ), trees)
+    return StreamForecaster(train_forecast(alone, site_tz=TZ, horizons_s=(1800.0, 3600.0)), trees)
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +155,52 @@ def test_a_site_without_known_days_is_explained_by_the_trees_that_forecast_it(
     assert sum(drivers.values()) == pytest.approx(forecast.p50_kw, abs=0.02)
     assert "lags" in drivers
     assert "same time" not in drivers
+
+
+@pytest.mark.parametrize("place", [1500, 1916])
+def test_another_horizon_is_forecast_from_the_same_measurements_as_offline(
+    series: BaseSeries, seasonal: StreamForecaster, store: SqliteStore, tmp_path: Path, place: int
+) -> None:
+    seasonal.save(tmp_path / "model")
+    explainer, made = ModelExplainer(tmp_path / "model"), seasonal_forecast(series, seasonal, place)
+    hour = explainer.at_horizon(store, made, timedelta(hours=1))
+    alone = BaseSeries(series.frame[["net_load_kw"]], series.cadence_s)
+    rows = prepare(alone, site_tz=TZ, horizon_s=3600.0).rows[place : place + 1]
+    band = seasonal.trained.predict(rows, 3600.0)[0][0].tolist()
+    assert [hour.p10_kw, hour.p50_kw, hour.p90_kw] == pytest.approx(band, rel=1e-4)
+    assert (hour.issued_at, hour.target_at - hour.issued_at) == (made.issued_at, timedelta(hours=1))
+    same = explainer.at_horizon(store, made, timedelta(minutes=30))
+    assert same.p50_kw == pytest.approx(made.p50_kw, abs=0.02)
+    drivers = explainer.drivers(store, hour)
+    assert sum(driver.change_kw for driver in drivers) == pytest.approx(hour.p50_kw, abs=0.02)
+
+
+def test_a_horizon_that_was_not_learnt_is_refused_with_what_to_do(
+    series: BaseSeries, seasonal: StreamForecaster, trees: ForecastModel, store: SqliteStore, tmp_path: Path
+) -> None:
+    seasonal.save(tmp_path / "seasonal")
+    trees.save(tmp_path / "trees")
+    quarter = timedelta(minutes=15)
+    with pytest.raises(ModelError, match="900; the model forecasts 1800, 3600 s ahead"):
+        ModelExplainer(tmp_path / "seasonal").at_horizon(
+            store, seasonal_forecast(series, seasonal, 1500), quarter
+        )
+    with pytest.raises(ModelError, match=r"15 min; the model knows 30 min alone; train with .*--horizons"):
+        ModelExplainer(tmp_path / "trees").at_horizon(store, trees_forecast(series, trees, 700), quarter)
+    unknown = replace(trees_forecast(series, seasonal.cold, 50), model=seasonal.name)
+    with pytest.raises(ModelError, match="too little is known of the last days of site='a'; ask for 30 min"):
+        ModelExplainer(tmp_path / "seasonal").at_horizon(store, unknown, timedelta(hours=1))
+
+
+def test_a_refit_keeps_the_horizons_of_the_model_in_use(
+    seasonal: StreamForecaster, trees: ForecastModel, tmp_path: Path
+) -> None:
+    seasonal.save(tmp_path / "seasonal")
+    trees.save(tmp_path / "trees")
+    assert horizons_of(tmp_path / "seasonal") == (3600.0,)
+    assert horizons_of(tmp_path / "trees") == horizons_of(tmp_path / "none") == ()
+
+
+def test_other_horizons_need_a_past_as_long_as_the_forecasters(series: BaseSeries) -> None:
+    with pytest.raises(TrainingError, match="horizons: less than 28 days in one piece"):
+        train_stream_model([series], cadence_s=900.0, site_tz=TZ, horizons_s=(3600.0,))
