@@ -146,8 +146,9 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("WARNING", description="least level that is logged")
     metrics_port: int | None = Field(
         None,
-        description="port of the stream's /metrics, /healthz and /readyz; 0 takes a free one, off where "
-        "unset, since several streams may share a machine",
+        description="port of /healthz and /readyz beside up, serve, stream, supervise and produce, and of "
+        "/metrics beside the first three; it asks for no token. 0 takes a free one; off where unset, since "
+        "several roles may share a machine",
         ge=0,
         le=65535,
     )

@@ -9,6 +9,7 @@ import anyio
 
 from dispatch.errors import LeaseLostError, LedgerError
 from dispatch.lease import SUPERVISOR, Lease
+from dispatch.ledger import Ledger
 from grid_supervisor.daemon import Daemon
 from smartgrid.area import Workplace
 from smartgrid.joined import plant_interval_start
@@ -24,6 +25,15 @@ Say = Callable[[str], None]
 logger = logging.getLogger(__name__)
 
 
+def ledger_problem(ledger: Ledger) -> str | None:
+    """Why the ledger cannot be read now; None where it can. From any thread."""
+    try:
+        with ledger.reading():
+            return None
+    except LedgerError as error:
+        return str(error)
+
+
 class StandBy:
     """Runs the loops on a plant that another process owns, whenever nobody else does.
 
@@ -33,6 +43,7 @@ class StandBy:
         loops: those to run.
         say: told what it does.
         told: told what each tick did.
+        came_round: told at every look, whether it leads or stands by.
         wall_s: wall time in s; leases count it.
     """
 
@@ -44,6 +55,7 @@ class StandBy:
         *,
         say: Say,
         told: Sequence[Told] = (),
+        came_round: Callable[[], None] = lambda: None,
         wall_s: Callable[[], float] = time.time,
     ) -> None:
         self._workplace = workplace
@@ -51,6 +63,7 @@ class StandBy:
         self._loops = loops
         self._say = say
         self._told = told
+        self._came_round = came_round
         self._wall_s = wall_s
 
     async def run(self, stopped: anyio.Event, pause: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -65,6 +78,7 @@ class StandBy:
         """
 
         async def poll() -> None:
+            self._came_round()
             with anyio.move_on_after(POLL_S):
                 await stopped.wait()
 

@@ -13,7 +13,10 @@ import yaml
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
+from pipeline.kafka_progress import BROKER_TIMEOUT_S
+from smartgrid import probe
 from smartgrid.cli import app
+from smartgrid.kafka_member import CLOSE_S
 from smartgrid.settings import Settings
 
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<rule>:-|:\?)(?P<rest>[^}]*))?\}")
@@ -170,17 +173,39 @@ def test_the_ledger_is_on_the_database_that_stands_beside_it(services: dict[str,
     assert "postgres" in services["up"]["depends_on"]
 
 
-def test_health_checks_ask_the_port_that_the_role_serves(services: dict[str, dict[str, Any]]) -> None:
-    stream = services["stream"]
-    ports = {
-        "up": Settings.model_fields["http_port"].default,
-        "stream": variables(stream)["SMARTGRID_METRICS_PORT"],
-    }
-    for name, port in ports.items():
-        kind, program, option, code = services[name]["healthcheck"]["test"]
-        assert (kind, program, option) == ("CMD", "python", "-c")
-        compile(code, name, "exec")
-        assert f"http://127.0.0.1:{port}/readyz" in code
+def test_health_checks_ask_whether_the_role_is_ready(services: dict[str, dict[str, Any]]) -> None:
+    for name in ROLES:
+        words = services[name]["healthcheck"]["test"]
+        assert words == ["CMD", "python", "-P", "-m", probe.__name__, "readyz"], name
+    for name in ONCE:
+        assert services[name]["healthcheck"] == {"disable": True}, f"{name}: the image's would ask nobody"
+
+
+def test_roles_that_share_the_machines_network_have_ports_of_their_own(
+    services: dict[str, dict[str, Any]], repository: Path
+) -> None:
+    given = re.search(r"SMARTGRID_METRICS_PORT=(\d+)", (repository / "deploy/Dockerfile").read_text("utf-8"))
+    assert given is not None
+    up = services["up"]
+    assert up["network_mode"] == "host"
+    taken = {filled(port).split(":")[1] for service in services.values() for port in service.get("ports", [])}
+    own = {filled(variables(up)[probe.PORT_VARIABLE]), str(Settings.model_fields["http_port"].default)}
+    assert len(own) == 2
+    assert not own & (taken | {given[1]})
+
+
+def test_roles_can_change_nothing_but_their_state(services: dict[str, dict[str, Any]]) -> None:
+    for name in ONCE | ROLES:
+        service = services[name]
+        assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"]), name  # noqa: S108
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert not {"privileged", "cap_add", "user"} & set(service), name
+
+
+def test_roles_have_the_time_to_finish_what_they_began(services: dict[str, dict[str, Any]]) -> None:
+    for name in ROLES:
+        assert float(services[name]["stop_grace_period"].removesuffix("s")) > BROKER_TIMEOUT_S + CLOSE_S
 
 
 def test_the_series_stores_defaults_are_those_of_the_settings(services: dict[str, dict[str, Any]]) -> None:

@@ -1,5 +1,6 @@
 """The image of the roles, as text: no container engine is needed, so none has built it."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -8,6 +9,9 @@ from typing import Any
 
 import pytest
 from packaging.specifiers import SpecifierSet
+
+from smartgrid import probe
+from smartgrid.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +82,35 @@ def test_the_image_runs_smartgrid_as_nobody_in_particular(
     assert "smartgrid" in project["project"]["scripts"]
     assert "SMARTGRID_STATE=/state" in argument(final, "ENV")
     assert re.search(r"--owner=smartgrid .*/state", argument(final, "RUN"))
+
+
+def variables(stage: list[tuple[str, str]]) -> dict[str, str]:
+    """What the stage puts into the environment."""
+    return dict(word.split("=", 1) for word in argument(stage, "ENV").split())
+
+
+def test_everything_that_is_written_goes_where_a_read_only_image_can_be_written(
+    stages: list[list[tuple[str, str]]],
+) -> None:
+    found = variables(stages[-1])
+    places = [found[name] for name in ("HOME", "MPLCONFIGDIR", "SMARTGRID_STATE")]
+    assert all(re.match(r"/(tmp|state)(/|$)", place) for place in places)
+    assert found["PYTHONDONTWRITEBYTECODE"] == "1"
+    assert argument(stages[-1], "WORKDIR") == found["SMARTGRID_STATE"]
+
+
+def test_the_health_check_asks_the_port_that_the_image_gives_to_every_role(
+    stages: list[list[tuple[str, str]]],
+) -> None:
+    found = variables(stages[-1])
+    ours = {name.removeprefix("SMARTGRID_").lower() for name in found if name.startswith("SMARTGRID_")}
+    assert ours <= set(Settings.model_fields)
+    assert int(found[probe.PORT_VARIABLE]) > 0
+    check = argument(stages[-1], "HEALTHCHECK")
+    program, *words = json.loads(check.partition("CMD ")[2])
+    assert (program, words) == ("python", ["-P", "-m", probe.__name__, "healthz"])
+    (given_s,) = re.findall(r"--timeout=(\d+)s", check)
+    assert float(given_s) > probe.PATIENCE_S
 
 
 def test_the_image_gets_what_the_wheel_is_built_of_and_nothing_more(

@@ -1,20 +1,14 @@
 """``smartgrid stream``: telemetry from Kafka to forecasts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from smartgrid.cli.kafka_options import BrokersOption, PrefixOption
 from smartgrid.cli.options import StateOption
+from smartgrid.cli.probes import probes
 from smartgrid.cli.role import announce, start_role
-
-if TYPE_CHECKING:
-    from smartgrid.observability import StreamMetrics
-    from smartgrid.settings import Settings
-    from smartgrid.stream_watch import StreamWatch
 
 
 def stream(
@@ -42,7 +36,7 @@ def stream(
     from smartgrid.collector import look_for_cycles_rarely
     from smartgrid.kafka_access import kafka_connection
     from smartgrid.model_following import ModelFollower
-    from smartgrid.observability import StreamMetrics
+    from smartgrid.observability import StreamMetrics, probe_routes
     from smartgrid.series_store import store_name, stream_store
     from smartgrid.site_settings import site_rules
     from smartgrid.stopping import stop_signal
@@ -60,7 +54,7 @@ def stream(
         stop_signal() as stopped,
         stream_store(settings) as store,
         KafkaStream(connection, group=group, prefix=prefix) as transport,
-        _probes(settings, metrics, watch),
+        probes(settings, partial(probe_routes, metrics, watch.unready)),
     ):
         announce(settings, f"group {group}, writes to {store_name(settings)}; stop with Ctrl-C")
         look_for_cycles_rarely()
@@ -79,18 +73,3 @@ def stream(
         f"{total.polled} records: {total.forecasts} forecasts, {total.duplicates} duplicates, "
         f"{total.dead_letters} dead letters; {total.rebuilt} read again to rebuild the state",
     )
-
-
-@contextmanager
-def _probes(settings: "Settings", metrics: "StreamMetrics", watch: "StreamWatch") -> Iterator[None]:
-    """Serves metrics and probes where the settings give them a port."""
-    from smartgrid.metrics_server import serve_beside
-    from smartgrid.observability import probe_routes
-
-    if settings.metrics_port is None:
-        yield
-        return
-    routes = probe_routes(metrics, watch.unready)
-    with serve_beside(settings.metrics_host, settings.metrics_port, routes) as address:
-        announce(settings, f"metrics: {address}/metrics")
-        yield

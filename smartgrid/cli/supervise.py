@@ -26,11 +26,15 @@ def supervise(
 
     A second one stands by, and takes over when the first ends or dies.
     """
+    from functools import partial
+
     import anyio
 
     from smartgrid.advisor import open_advisor
+    from smartgrid.cli.probes import alive_and_ready, probes
     from smartgrid.joined import join
-    from smartgrid.standing_by import StandBy
+    from smartgrid.loop_watch import LoopWatch
+    from smartgrid.standing_by import StandBy, ledger_problem
     from smartgrid.stopping import until_drained
     from smartgrid.supervising import parse_loops
 
@@ -39,9 +43,16 @@ def supervise(
 
     async def run(stopped: anyio.Event) -> None:
         with open_advisor(advisor, settings) as told, join(settings) as workplace:
+            watch = LoopWatch(partial(ledger_problem, workplace.ledger))
             supervisor = StandBy(
-                workplace, settings, chosen, say=lambda text: announce(settings, text), told=told
+                workplace,
+                settings,
+                chosen,
+                say=lambda text: announce(settings, text),
+                told=told,
+                came_round=watch.came_round,
             )
-            await supervisor.run(stopped)
+            with probes(settings, partial(alive_and_ready, watch.unready)):
+                await supervisor.run(stopped)
 
     anyio.run(until_drained, run)

@@ -33,11 +33,16 @@ def up(
     Where SMARTGRID_KAFKA is set, pulses go there and this is one member of the stream's group; where
     SMARTGRID_INFLUX_URL is set, the series are there. With --modbus devices are the plant.
     """
+    from contextlib import ExitStack
+    from functools import partial
+
     import anyio
 
+    from smartgrid.cli.probes import probes
     from smartgrid.console_link import new_link
     from smartgrid.embedded_plant import EmbeddedPlant
     from smartgrid.ledger_access import this_user
+    from smartgrid.observability import observability_routes
     from smartgrid.offering import require_installed
     from smartgrid.series_store import store_name
     from smartgrid.serving import run_with_plant, web_server
@@ -82,6 +87,14 @@ def up(
         async with EmbeddedPlant(settings, chosen, group=group, prefix=prefix, stopped=stopped) as plant:
             server = web_server(plant, settings)
             ensure_operator_token(TokenStore(settings.tokens_db), settings.operator_token_file, this_user())
-            await run_with_plant(plant, server, say_ready)
+            with ExitStack() as beside:
+                routes = partial(observability_routes, plant.workplace, plant.metrics)
+
+                def ready() -> None:
+                    # Not before: while the console starts, it looks at every web server of the process.
+                    beside.enter_context(probes(settings, routes))
+                    say_ready()
+
+                await run_with_plant(plant, server, ready)
 
     anyio.run(until_drained, run)

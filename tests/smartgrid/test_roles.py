@@ -13,6 +13,7 @@ import httpx
 import pytest
 from mcp import Client, StdioServerParameters
 
+from smartgrid import probe
 from tests.smartgrid import roles
 
 ENOUGH_CALLS = 20_000
@@ -148,6 +149,13 @@ def test_the_supervisor_runs_beside_the_owner_and_a_second_one_takes_over_when_i
             assert supervisor.process.wait(timeout=30) == 0
             second.say("supervises")
             second.say("blocked the autonomy is halted")
+
+
+def test_whoever_may_ask_no_token_finds_the_owners_probes_at_a_port_of_their_own(state: Path) -> None:
+    port = str(roles.free_port())
+    env = roles.environment(SMARTGRID_METRICS_PORT=port, SMARTGRID_REQUIRE_TOKENS="true")
+    with roles.up(state, "--loops", "none", env=env):
+        assert [probe.problem(port, question) for question in ("healthz", "readyz", "metrics")] == [None] * 3
 
 
 def test_a_second_owner_is_refused_with_what_to_do(state: Path) -> None:

@@ -28,7 +28,7 @@ from policies.view import Decision, GridView
 from smartgrid.errors import RoleError
 from smartgrid.halt_file import obey_halt_file, require_no_halt_file
 from smartgrid.settings import Settings
-from smartgrid.standing_by import StandBy
+from smartgrid.standing_by import StandBy, ledger_problem
 from smartgrid.stopping import until_drained
 from smartgrid.supervising import lead
 from smartgrid.watchdog import Watchdog
@@ -419,6 +419,40 @@ async def test_whoever_is_told_to_stop_while_standing_by_ends(plant: Plant, wall
     await scene.run()
     assert len(scene.said) == 1
     assert other.holder() == "elsewhere:1"
+
+
+@pytest.mark.parametrize("led_elsewhere", [False, True])
+async def test_a_supervisor_says_at_every_look_that_it_goes_on_whether_it_leads_or_not(
+    plant: Plant, wall: Wall, led_elsewhere: bool
+) -> None:
+    plant.act()
+    assert not led_elsewhere or other_process(plant, wall).acquire()
+    said: list[str] = []
+    looks: list[str] = []
+    stopped = anyio.Event()
+
+    def came_round() -> None:
+        looks.append(said[0].split()[0])
+        stopped.set()
+
+    process = StandBy(
+        plant.workplace, settings_of(plant), BOTH, say=said.append, came_round=came_round, wall_s=wall
+    )
+    with anyio.fail_after(30.0):
+        await process.run(stopped)
+    assert looks == ["stands" if led_elsewhere else "supervises"]
+
+
+def test_a_ledger_that_is_away_is_a_problem_that_says_so(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ledger_problem(plant.ledger) is None
+
+    def away(*_: object) -> NoReturn:
+        raise LedgerError("nobody answers")
+
+    monkeypatch.setattr(plant.ledger, "reading", away)
+    assert ledger_problem(plant.ledger) == "nobody answers"
 
 
 def test_a_signal_lets_the_work_come_to_its_end_and_a_second_one_cancels_it() -> None:
