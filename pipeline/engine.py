@@ -41,7 +41,7 @@ from pipeline.site_table import Accepted, SiteTable
 from pipeline.store import SeriesStore, SlotSum
 from pipeline.stream_model import StreamModel
 from pipeline.timestamps import from_micros
-from pipeline.transport import PartitionGiven, Record, RecordBatch, Transport
+from pipeline.transport import PartitionAhead, PartitionGiven, Record, RecordBatch, Transport
 from pipeline.verdict import Verdict
 from pipeline.window_table import Reach
 
@@ -226,7 +226,9 @@ class StreamEngine:
         for number in {number for number, old in zip(records.partitions, finished, strict=True) if not old}:
             of_batch[number].rebuilding = False
         if finished.any():
-            self._take(records.part(np.flatnonzero(finished).tolist()))
+            work = self._take(records.part(np.flatnonzero(finished).tolist()))
+            if self._judge is not None:
+                self._judge.go_along(work.pulses, work.accepted.in_order, self._store)
             records = records.part(np.flatnonzero(~finished).tolist())
         rebuilt = int(finished.sum())
         return (
@@ -412,6 +414,10 @@ class StreamEngine:
 
     def _follow_changes(self) -> None:
         for change in self._transport.changes():
+            if isinstance(change, PartitionAhead):
+                known = self._partition(change.partition)
+                known.resume_at, known.rebuilding = change.resume_at, True
+                continue
             self._partitions.pop(change.partition, None)
             if self._judge is not None:
                 self._judge.forget(self._table.sites(change.partition))

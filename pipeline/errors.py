@@ -17,6 +17,10 @@ class DeliveryError(TransportError):
     """Records were not delivered, so nothing is committed: start again, they are read and made once more."""
 
 
+class EventError(PipelineError):
+    """What invoked the function is no event of its topic: see to the event source mapping."""
+
+
 class KafkaSettingsError(PipelineError):
     """The connection to Kafka is set up wrongly; the text names the setting, never a secret."""
 

@@ -9,16 +9,20 @@ Invariants:
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-import pandas as pd
 
-from grid.series import BaseSeries
 from pipeline.arrays import Floats, Indices, Integers, Micros
 from pipeline.errors import FeatureError
 from pipeline.fixed_point import WindowSums, mean_and_deviation, to_kw, to_quanta
+from pipeline.local_time import local_us
 from pipeline.timestamps import MICROS_PER_SECOND, to_millis
+
+if TYPE_CHECKING:  # a stream rests on arrays alone; whoever has frames has imported pandas
+    import pandas as pd
+
+    from grid.series import BaseSeries
 
 LAGS: Final = 12
 WINDOWS_S: Final = (300, 1800)
@@ -56,11 +60,11 @@ class SiteEvents:
         return len(self.ts_us)
 
 
-def events_of(series: BaseSeries) -> SiteEvents:
+def events_of(series: "BaseSeries") -> SiteEvents:
     """The observations of a series that have a net load; an absent channel is missing."""
     frame = series.frame[series.frame["net_load_kw"].notna()]
     missing = np.full(len(frame), np.nan)
-    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").as_unit("us")
+    index = cast("pd.DatetimeIndex", frame.index).tz_convert("UTC").as_unit("us")
 
     def channel(name: str) -> Floats:
         return frame[name].to_numpy(dtype=np.float64) if name in frame else missing
@@ -181,8 +185,7 @@ def hour(ts_us: Micros, site_tz: str) -> Floats:
     the place of a value in its array.
     """
     stamps, places = np.unique(ts_us, return_inverse=True)
-    local = pd.DatetimeIndex(stamps.astype("datetime64[us]")).tz_localize("UTC").tz_convert(site_tz)
-    of_day_us = local.tz_localize(None).asi8 % (86_400 * MICROS_PER_SECOND)
+    of_day_us = local_us(stamps, site_tz) % (86_400 * MICROS_PER_SECOND)
     angles = (of_day_us * (2.0 * math.pi / (86_400 * MICROS_PER_SECOND))).tolist()
     columns = np.array([list(map(math.sin, angles)), list(map(math.cos, angles))])
     return np.ascontiguousarray(columns.T[places])

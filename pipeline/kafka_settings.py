@@ -132,14 +132,15 @@ def _msk_iam(security: KafkaSecurity) -> dict[str, Any]:
 def _token_signer(region: str) -> Callable[[str], tuple[str, float]]:
     """What librdkafka calls for a token and the second since 1970 at which it expires."""
     try:
-        signer = importlib.import_module("aws_msk_iam_sasl_signer")  # an optional extra
+        # Of an optional extra; its package does not import this module by itself.
+        signer = importlib.import_module("aws_msk_iam_sasl_signer.MSKAuthTokenProvider")
     except ImportError as error:
         raise KafkaSettingsError(
             "kafka_security.mechanism: AWS_MSK_IAM needs a package more; install smartgrid-ai[msk]"
         ) from error
 
     def token(_config: str) -> tuple[str, float]:
-        signed, expires_ms = signer.MSKAuthTokenProvider.generate_auth_token(region)
+        signed, expires_ms = signer.generate_auth_token(region)
         return signed, expires_ms / 1000
 
     return token

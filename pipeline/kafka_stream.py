@@ -12,16 +12,15 @@ offsets set by hand) it starts at the beginning of the log.
 """
 
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import Final, Self, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.errors import TransportError
+from pipeline.kafka_progress import BROKER_TIMEOUT_S, offset_with_mark, passes, patiently, progress_in_log
 from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
 from pipeline.kafka_writer import KafkaWriter
 from pipeline.messages import TELEMETRY_TOPIC
@@ -29,17 +28,12 @@ from pipeline.transport import PartitionGiven, PartitionTaken, RecordBatch
 
 logger = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
-
 POLL_WAIT_S: Final = 0.1
 """How long a poll waits for a full batch; the most that a lone record waits."""
 SESSION_TIMEOUT_S: Final = 10.0
 """After so long without a sign of life a member's partitions are given to others."""
-BROKER_TIMEOUT_S: Final = 60.0
-"""How long a broker that is away is waited for before the stream stops."""
 COMMIT_EVERY_S: Final = 0.5
 """What a killed process had finished and not committed, another one does again: so much at most."""
-_RETRY_S: Final = 0.5
 _MOVED: Final = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -239,12 +233,11 @@ class KafkaStream:
             self._committed |= {number: place.offset for number, place in due.items()}
 
     def _offset(self, partition: int, end: int) -> TopicPartition:
-        metadata = f"rebuild_from={self._marks.get(partition, end)}"
-        return TopicPartition(self._topic, partition, end, metadata=metadata)
+        return offset_with_mark(self._topic, partition, end, self._marks.get(partition, end))
 
     def _commit(self, offsets: list[TopicPartition]) -> bool:
         try:
-            _patiently(lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
+            patiently(lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.code() not in _MOVED:
@@ -259,7 +252,7 @@ class KafkaStream:
             raise TransportError(
                 f"{self._topic}: there is no such topic; make it with `smartgrid topics create`"
             )
-        if error.fatal() or not (_passes(error) or error.code() == KafkaError._MAX_POLL_EXCEEDED):
+        if error.fatal() or not (passes(error) or error.code() == KafkaError._MAX_POLL_EXCEEDED):
             raise TransportError(f"{self._topic}: cannot be read ({error})")
         logger.warning("%s: %s", self._topic, error)
 
@@ -269,18 +262,8 @@ class KafkaStream:
         if self._closing:
             return
         starts = []
-        for found in _patiently(lambda: consumer.committed(partitions, timeout=BROKER_TIMEOUT_S)):
-            low, high = _patiently(partial(consumer.get_watermark_offsets, found, timeout=BROKER_TIMEOUT_S))
-            resume_at = max(found.offset, 0)
-            if resume_at > high:
-                logger.error(
-                    "%s[%d]: the group was at %d, the log ends at %d: it is another log, read from its start",
-                    self._topic, found.partition, resume_at, high,
-                )  # fmt: skip
-                resume_at = low
-            wanted = min(_rebuild_from(found.metadata), resume_at)
-            self._report_lost(found.partition, low=low, resume_at=resume_at, wanted=wanted)
-            start = max(wanted, low)
+        for found in patiently(lambda: consumer.committed(partitions, timeout=BROKER_TIMEOUT_S)):
+            start, resume_at = progress_in_log(consumer, found)
             self._changes.append(PartitionGiven(found.partition, resume_at))
             self._done[found.partition] = start
             self._committed[found.partition] = resume_at
@@ -288,18 +271,6 @@ class KafkaStream:
             starts.append(TopicPartition(self._topic, found.partition, start))
             logger.info("partition %d: from offset %d, new from %d", found.partition, start, resume_at)
         consumer.incremental_assign(starts)
-
-    def _report_lost(self, partition: int, *, low: int, resume_at: int, wanted: int) -> None:
-        if low > resume_at > 0:
-            logger.error(
-                "%s[%d]: %d records were deleted before they were read; lengthen the topic's retention",
-                self._topic, partition, low - resume_at,
-            )  # fmt: skip
-        elif low > wanted > 0:
-            logger.warning(
-                "%s[%d]: the log begins at %d, the state at %d; sites silent since then start anew",
-                self._topic, partition, low, wanted,
-            )  # fmt: skip
 
     def _on_revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._settle()
@@ -312,38 +283,3 @@ class KafkaStream:
             for kept in (self._done, self._committed, self._marks, self._due):
                 kept.pop(taken.partition, None)
         consumer.incremental_unassign(partitions)
-
-
-def _patiently(ask: Callable[[], Answer]) -> Answer:
-    """Ask the broker, again for a while where it is away."""
-    give_up = time.monotonic() + BROKER_TIMEOUT_S
-    while True:
-        try:
-            return ask()
-        except KafkaException as error:
-            if not _passes(error.args[0]) or time.monotonic() > give_up:
-                raise
-        time.sleep(_RETRY_S)
-
-
-def _rebuild_from(metadata: str | None) -> int:
-    """The offset that a commit names; the log's beginning where it names none."""
-    match = re.fullmatch(r"rebuild_from=([0-9]{1,18})", metadata or "")
-    return int(match[1]) if match else 0
-
-
-def _passes(error: KafkaError) -> bool:
-    """True for what a broker's restart or a slow network does, and time mends."""
-    return error.retriable() or error.code() in {
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TRANSPORT,
-        KafkaError._TIMED_OUT,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError._WAIT_COORD,
-        KafkaError._RESOLVE,
-        KafkaError._DESTROY_BROKER,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.REQUEST_TIMED_OUT,
-    }

@@ -21,6 +21,8 @@ _CONNECT_S = 10.0
 _TIMEOUT_S = 30.0
 _ONLY_CRITICAL = 2
 _REPLICAS_FOR_A_SPARE = 3
+_THE_CLUSTERS = -1
+"""Kafka's way to ask for as many copies as a cluster makes by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class TopicPlan:
 
     Attributes:
         partitions: of each topic; at most so many processes share the stream.
-        replication: copies of each partition.
+        replication: copies of each partition; 0 leaves them to the cluster, as MSK Serverless asks.
         retention: how long records stay. A site's state is rebuilt from what is still there.
     """
 
@@ -42,9 +44,10 @@ class TopicPlan:
         settings = {
             "cleanup.policy": "delete",
             "retention.ms": str(self.retention // timedelta(milliseconds=1)),
-            # With three copies one may be away; with fewer, waiting for two would stop the stream.
-            "min.insync.replicas": "2" if self.replication >= _REPLICAS_FOR_A_SPARE else "1",
         }
+        if self.replication:
+            # With three copies one may be away; with fewer, waiting for two would stop the stream.
+            settings["min.insync.replicas"] = "2" if self.replication >= _REPLICAS_FOR_A_SPARE else "1"
         if topic == TELEMETRY_TOPIC:
             # The broker's clock judges whether a meter's time lies in the future.
             settings["message.timestamp.type"] = "LogAppendTime"
@@ -117,7 +120,7 @@ def require_topics(connection: KafkaConnection, *, prefix: str = "") -> None:
 
 def _create(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, str]) -> bool:
     """True if it was made, False if it was there."""
-    asked = NewTopic(name, plan.partitions, plan.replication, config=config)
+    asked = NewTopic(name, plan.partitions, plan.replication or _THE_CLUSTERS, config=config)
     future = admin.create_topics([asked], operation_timeout=_TIMEOUT_S, request_timeout=_TIMEOUT_S)[name]
     try:
         future.result()
@@ -132,9 +135,10 @@ def _compare(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, s
     partitions = admin.list_topics(name, timeout=_TIMEOUT_S).topics[name].partitions
     resource = ConfigResource(ResourceType.TOPIC, name)
     entries = admin.describe_configs([resource], request_timeout=_TIMEOUT_S)[resource].result()
+    copies = min(len(found.replicas) for found in partitions.values())
     compared: list[tuple[str, object, object]] = [
         ("partitions", len(partitions), plan.partitions),
-        ("replication", min(len(found.replicas) for found in partitions.values()), plan.replication),
+        ("replication", copies, plan.replication or copies),
         *((key, entries[key].value, value) for key, value in config.items()),
     ]
     differences = tuple(f"{key}: {found}, not {value}" for key, found, value in compared if found != value)

@@ -78,13 +78,15 @@ class ForecastModel:
     Args:
         booster: the trees.
         metadata: what they were made from; its hash is computed here when it is empty.
+        raw: the trees as they were saved, which another version of the library writes differently;
+            as this one writes them where None.
 
     Raises:
         ModelError: if the hash does not fit, or the features are not this program's.
     """
 
-    def __init__(self, booster: xgboost.Booster, metadata: ModelMetadata) -> None:
-        raw = bytes(booster.save_raw("ubj"))
+    def __init__(self, booster: xgboost.Booster, metadata: ModelMetadata, raw: bytes | None = None) -> None:
+        raw = bytes(booster.save_raw("ubj")) if raw is None else raw
         found = _hash(raw, metadata)
         if metadata.sha256 not in ("", found):
             raise ModelError(
@@ -201,7 +203,7 @@ class ForecastModel:
             xgboost.core.XGBoostError,
         ) as error:
             raise ModelError(f"{file}: damaged ({error}); train again with 'smartgrid train'") from error
-        model = cls(booster, metadata)
+        model = cls(booster, metadata, raw)
         if cadence_s is not None:
             model.require_cadence(cadence_s)
         return model

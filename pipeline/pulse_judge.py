@@ -113,6 +113,15 @@ class PulseJudge:
             parts.append(Judged(at, self._scorer.score(rows[now], pulses.ts_ms[at], pulses.values[:, at])))
         return _joined(parts)
 
+    def go_along(self, pulses: PulseBatch, in_order: Mask, store: SeriesStore | None) -> None:
+        """Take pulses that were judged elsewhere, of the sites that are followed already.
+
+        Args:
+            pulses, in_order, store: as for :meth:`judge`.
+        """
+        followed = np.array([name in self._row_of for name in pulses.sites], dtype=np.bool_)
+        self.judge(pulses, in_order & followed, store)
+
     def verdicts(self, pulses: PulseBatch, taken: Mask, in_order: Mask, judged: Judged) -> list[Verdict]:
         """What the store keeps: of each accepted pulse of a judged site."""
         channels, kinds = [*self._detector.channels, None], [*KINDS, None]  # the last one is that of -1

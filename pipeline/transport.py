@@ -101,6 +101,23 @@ class PartitionTaken:
     partition: int
 
 
+@dataclass(frozen=True, slots=True)
+class PartitionAhead:
+    """Another consumer finished records of a partition that is known here; what is known stays.
+
+    Attributes:
+        partition: its number.
+        resume_at: the first offset that is not finished. Records before it come only to bring the
+            state there; nothing is issued for them.
+    """
+
+    partition: int
+    resume_at: int
+
+
+PartitionChange = PartitionGiven | PartitionTaken | PartitionAhead
+
+
 class Producing(Protocol):
     """Takes records."""
 
@@ -120,8 +137,8 @@ class Transport(Producing, Protocol):
         """The next records of the consumed topic, at most ``max_records``; none when it is drained."""
         ...
 
-    def changes(self) -> list[PartitionGiven | PartitionTaken]:
-        """Partitions given and taken since the last call, in order.
+    def changes(self) -> Sequence[PartitionChange]:
+        """What became of partitions since the last call, in order.
 
         They hold for the records of the newest :meth:`poll`, so ask after it. A partition that was
         never announced has a past that the log does not tell; the store does.

@@ -8,8 +8,9 @@ from typing import Final, Self
 
 from grid.telemetry import Telemetry
 from pipeline.errors import PipelineError, TransportError
+from pipeline.kafka_progress import BROKER_TIMEOUT_S
 from pipeline.kafka_settings import KafkaConnection
-from pipeline.kafka_stream import BROKER_TIMEOUT_S, KafkaStream
+from pipeline.kafka_stream import KafkaStream
 from pipeline.kafka_writer import KafkaWriter
 from pipeline.producer import publish
 from smartgrid.model_following import ModelFollower

@@ -4,7 +4,7 @@ Where the parts add up exactly, any difference shows at once; where two meters d
 noise, sums over the last rows find what no single row shows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +47,22 @@ class BalanceFit:
         """Difference in deviations of clean rows; NaN where a part is missing."""
         scale = np.maximum(np.abs(load_kw), self.level_kw / 10.0)
         return np.asarray(((net_kw - parts_kw) / scale - self.offset) / self.noise)
+
+
+def balance_sides(channels: Sequence[str], values_kw: Floats) -> tuple[Floats, Floats, Floats] | None:
+    """Net load, load minus solar and wind, load; None unless net load and load have meters.
+
+    Args:
+        channels: names such as ``load_kw``.
+        values_kw: channel × row.
+    """
+    of = dict(zip(channels, values_kw, strict=True))
+    if "net_load_kw" not in of or "load_kw" not in of:
+        return None
+    parts = of["load_kw"].copy()
+    for name in ("solar_kw", "wind_kw"):
+        parts = parts - of[name] if name in of else parts
+    return of["net_load_kw"], parts, of["load_kw"]
 
 
 def measure_balance(net_kw: Floats, parts_kw: Floats, load_kw: Floats) -> BalanceFit | None:

@@ -1,17 +1,18 @@
 """The fitted detector of a site, and its stream: one verdict per pulse, in order, from the past alone."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
-from pipeline.fdia.balance import BalanceFit
+from pipeline.fdia.balance import BalanceFit, balance_sides
 from pipeline.fdia.bank import Bank
 from pipeline.fdia.errors import DetectorError
 from pipeline.fdia.layout import Booleans, Floats, Layout
-from pipeline.fdia.regular import RegularSeries
 from pipeline.fdia.sites import KINDS, Sites, kind_codes
+
+if TYPE_CHECKING:  # a stream rests on arrays alone; whoever has such stamps has imported pandas
+    import pandas as pd
 
 SCORE_SPAN: Final = 4.0
 """Surprise between score 0 and the daily threshold (score 1)."""
@@ -97,7 +98,7 @@ class Detector:
             alarm_week=model.alarm_week * each,
         )
 
-    def judge(self, stamps: pd.DatetimeIndex, pulses_kw: Floats) -> Verdicts:
+    def judge(self, stamps: "pd.DatetimeIndex", pulses_kw: Floats) -> Verdicts:
         """Judge the next rows.
 
         Args:
@@ -162,6 +163,5 @@ def balance_of(model: DetectorModel, pulses_kw: Floats) -> Floats:
 
 def balance_deviations(balance: BalanceFit, channels: tuple[str, ...], pulses_kw: Floats) -> Floats:
     """Site × row, in deviations of clean rows."""
-    stamps = pd.DatetimeIndex([])
-    rows = [RegularSeries(stamps, 0.0, channels, site).balance_sides() for site in pulses_kw]
+    rows = [balance_sides(channels, site) for site in pulses_kw]
     return np.stack([balance.deviations(*sides) for sides in rows if sides is not None])

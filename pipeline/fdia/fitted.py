@@ -1,7 +1,6 @@
-"""A site's fitted detector: learnt from past series, saved beside the forecast model, loaded again."""
+"""A site's fitted detector: saved beside the forecast model, loaded again."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -9,25 +8,16 @@ from typing import Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
-import pandas as pd
 
-from grid.intervals import SHORTEST_INTERVAL_S, interval_means
-from grid.series import BaseSeries
 from pipeline.fdia.balance import BalanceFit
 from pipeline.fdia.bank import Bank
 from pipeline.fdia.detector import DetectorModel
 from pipeline.fdia.errors import DetectorError
-from pipeline.fdia.fitting import fit_detector
-from pipeline.fdia.layout import DAY_S, DAYS, Layout
-from pipeline.fdia.regular import RegularSeries, measured_channels, to_regular
+from pipeline.fdia.layout import Layout
 from pipeline.whole_file import write_whole
 
 DETECTOR_FILE: Final = "detector.npz"
 FORMAT_VERSION: Final = 1
-MOST_DAYS: Final = 400
-"""Learnt from: the newest; a year shows every season."""
-LEAST_FULL_DAYS: Final = 35
-FEWEST_GAPS_SHARE: Final = 0.5
 _ARRAYS: Final = (
     "weights",
     "spread_kw",
@@ -141,34 +131,3 @@ def _model(header: dict[str, Any], name: str, arrays: Any) -> DetectorModel:
         offset, noise, level_kw = balance
         fit = BalanceFit(offset, noise, level_kw, arrays[f"{name}.balance"])
     return DetectorModel(tuple(header["channels"]), bank, fit, *header["alarms"])
-
-
-def learn_detector(
-    series: BaseSeries | Sequence[BaseSeries], site_tz: str, channels: Sequence[str] | None = None
-) -> FittedDetector:
-    """Fit a site's detector on rows that are taken to be clean.
-
-    Args:
-        series: one series, or several separate ones such as single days, in the order of time.
-        site_tz: IANA time zone of the site's day.
-        channels: which to judge; every power channel that is measured by default.
-
-    Raises:
-        DetectorError: for fewer than four days, or a cadence that is not served.
-    """
-    parts = [series] if isinstance(series, BaseSeries) else list(series)
-    frame = pd.concat([interval_means(part) for part in parts]).sort_index()
-    frame = frame[~frame.index.duplicated()]
-    frame = frame[frame.index >= frame.index[-1] - pd.Timedelta(days=MOST_DAYS)]
-    cadence_s = max(SHORTEST_INTERVAL_S, parts[0].cadence_s)
-    chosen = tuple(channels) if channels else measured_channels(frame)
-    regular, _ = to_regular(BaseSeries(frame, cadence_s), chosen)
-    short = fit_detector(regular, site_tz, 0)
-    return FittedDetector(fit_detector(regular, site_tz, DAYS) if _fits_full(regular) else None, short)
-
-
-def _fits_full(regular: RegularSeries) -> bool:
-    """Whether there are weeks without many gaps."""
-    rows = LEAST_FULL_DAYS * DAY_S / regular.cadence_s
-    known = np.asarray(~np.isnan(regular.values_kw).any(axis=0))
-    return len(regular) >= rows and float(known.mean()) >= FEWEST_GAPS_SHARE

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.fdia.errors import DetectorError
+from pipeline.local_time import DAY_US, day_of_year, local_us, weekday
+from pipeline.timestamps import MICROS_PER_SECOND
+
+if TYPE_CHECKING:  # whoever has such stamps has imported pandas
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -139,16 +143,20 @@ class Layout:
         rows = {max(1, round(60 * length / self.cadence_s)) for length in minutes if length <= most_min}
         return np.array(sorted(rows))
 
-    def calendar(self, stamps: pd.DatetimeIndex) -> Calendar:
+    def calendar(self, stamps: "pd.DatetimeIndex") -> Calendar:
         """The calendar of rows that begin at these times."""
-        local = stamps.tz_convert(self.site_tz)
-        minute = np.asarray(local.hour * 60 + local.minute, dtype=np.int64)
-        weekday = np.asarray(local.day_of_week, dtype=np.int64)
-        angle = 2 * np.pi * np.asarray(local.day_of_year, dtype=np.float64) / 365.25
-        terms = np.zeros((len(stamps), CALENDAR_SIZE))
+        return self.calendar_at(stamps.as_unit("us").asi8)
+
+    def calendar_at(self, ts_us: Integers) -> Calendar:
+        """The same for microseconds since 1970 UTC."""
+        local = local_us(ts_us, self.site_tz)
+        minute = local % DAY_US // (60 * MICROS_PER_SECOND)
+        of_week = weekday(local)
+        angle = 2 * np.pi * day_of_year(local).astype(np.float64) / 365.25
+        terms = np.zeros((len(ts_us), CALENDAR_SIZE))
         terms[:, 0] = 1.0
         for day in range(6):
-            terms[:, 1 + day] = weekday == day
+            terms[:, 1 + day] = of_week == day
         for at, wave in enumerate(SEASON_WAVES):
             terms[:, 7 + 2 * at] = np.sin(wave * angle)
             terms[:, 8 + 2 * at] = np.cos(wave * angle)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from grid.series import POWER_CHANNELS, BaseSeries
+from pipeline.fdia.balance import balance_sides
 from pipeline.fdia.errors import DetectorError
 from pipeline.fdia.layout import Floats, Integers
 
@@ -41,14 +42,7 @@ class RegularSeries:
 
     def balance_sides(self) -> tuple[Floats, Floats, Floats] | None:
         """Net load, load minus solar and wind, load; None unless net load and load have meters."""
-        net, load = self.channel("net_load_kw"), self.channel("load_kw")
-        if net is None or load is None:
-            return None
-        parts = load.copy()
-        for name in ("solar_kw", "wind_kw"):
-            produced = self.channel(name)
-            parts = parts if produced is None else parts - produced
-        return net, parts, load
+        return balance_sides(self.channels, self.values_kw)
 
 
 def measured_channels(frame: pd.DataFrame, named: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
 from pipeline.fdia.layout import Calendar, Integers, Layout
+from pipeline.local_time import DAY_US
+from pipeline.timestamps import MICROS_PER_SECOND
 
 DAYS_KEPT: Final = 16
 
@@ -35,9 +36,8 @@ class SlotCalendar:
     def _of_day(self, day: int) -> Calendar:
         found = self._days.get(day)
         if found is None:
-            start = pd.Timestamp(day, unit="D", tz="UTC")
-            spacing = pd.Timedelta(seconds=self._layout.cadence_s)
-            found = self._layout.calendar(pd.date_range(start, periods=self._layout.day_rows, freq=spacing))
+            rows_us = np.arange(self._layout.day_rows) * round(self._layout.cadence_s * MICROS_PER_SECOND)
+            found = self._layout.calendar_at(day * DAY_US + rows_us)
             while len(self._days) >= DAYS_KEPT:
                 self._days.pop(next(iter(self._days)))
             self._days[day] = found

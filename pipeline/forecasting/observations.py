@@ -1,14 +1,18 @@
 """Observations of one site as arrays, and how values are found in them."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import pandas as pd
 
-from grid.series import BaseSeries
 from pipeline.arrays import Floats, Micros
 from pipeline.features import nearest, values_at
 from pipeline.fixed_point import to_kw, to_quanta
+
+if TYPE_CHECKING:  # whoever has frames has imported pandas
+    import pandas as pd
+
+    from grid.series import BaseSeries
 
 COMPONENTS = ("load", "solar", "wind")
 
@@ -42,13 +46,13 @@ class Observations:
         )
 
 
-def observations_of(series: BaseSeries) -> Observations:
+def observations_of(series: "BaseSeries") -> Observations:
     """The rows of a series that have a net load, in whole 1/1024 kW as the stream has it.
 
     A load that is the net load itself (there is neither solar nor wind) is no component.
     """
     frame = series.frame[series.frame["net_load_kw"].notna()]
-    index = pd.DatetimeIndex(frame.index).tz_convert("UTC").as_unit("us")
+    index = cast("pd.DatetimeIndex", frame.index).tz_convert("UTC").as_unit("us")
     present = [name for name in COMPONENTS if f"{name}_kw" in frame]
     if present == ["load"]:
         present = []

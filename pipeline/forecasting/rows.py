@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import pandas as pd
 
 from pipeline.arrays import Floats, Indices, Micros
 from pipeline.errors import FeatureError
@@ -31,6 +30,7 @@ from pipeline.forecasting.seasonal import (
     mean_of,
     seasonal_inputs,
 )
+from pipeline.local_time import day_of_year, local_us, weekday
 from pipeline.timestamps import MICROS_PER_SECOND
 
 LAGS: Final = 12
@@ -232,18 +232,18 @@ def calendar_columns(ts_us: Micros, site_tz: str) -> dict[str, Floats]:
     place of a value in its array.
     """
     stamps, places = np.unique(ts_us, return_inverse=True)
-    local = pd.DatetimeIndex(stamps.astype("datetime64[us]")).tz_localize("UTC").tz_convert(site_tz)
-    day = (local.tz_localize(None).asi8 % DAY_US) / DAY_US
-    year = local.day_of_year.to_numpy() / 365.25
-    weekday = local.day_of_week.to_numpy()
+    local = local_us(stamps, site_tz)
+    day = (local % DAY_US) / DAY_US
+    year = day_of_year(local) / 365.25
+    of_week = weekday(local)
     found = {"day_part": day}
     for name, part, waves in (("day", day, 1), ("day", day, 2), ("year", year, 1)):
         angles = (2.0 * math.pi * waves * part).tolist()
         found[f"{name}_sin_{waves}"] = np.array([math.sin(angle) for angle in angles], dtype=np.float64)
         found[f"{name}_cos_{waves}"] = np.array([math.cos(angle) for angle in angles], dtype=np.float64)
-    found["weekday"] = weekday.astype(np.float64)
+    found["weekday"] = of_week.astype(np.float64)
     for name, which in (("monday", 0), ("friday", 4), ("saturday", 5), ("sunday", 6)):
-        found[name] = (weekday == which).astype(np.float64)
+        found[name] = (of_week == which).astype(np.float64)
     return {name: values[places] for name, values in found.items()}
 
 

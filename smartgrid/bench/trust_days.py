@@ -13,8 +13,9 @@ from grid.csv_series import read_csv_series
 from grid.series import POWER_CHANNELS, BaseSeries
 from grid.telemetry import NATIVE_SITE, Telemetry
 from pipeline.fdia.attacks import AttackEvent, AttackKind, Signal, inject, parse_kinds
-from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.fdia.fitted import FittedDetector
 from pipeline.fdia.layout import Booleans, Floats
+from pipeline.fdia.learning import learn_detector
 from pipeline.judged_reader import JudgedReader
 from pipeline.sqlite_store import SqliteStore
 from pipeline.trust import assess

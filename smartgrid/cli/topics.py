@@ -22,7 +22,12 @@ def create(
     partitions: Annotated[
         int, typer.Option("--partitions", help="At most so many processes share the stream.", min=1)
     ] = 12,
-    replication: Annotated[int, typer.Option("--replication", help="Copies; 3 on a cluster.", min=1)] = 1,
+    replication: Annotated[
+        int,
+        typer.Option(
+            "--replication", help="Copies; 3 on a cluster, 0 leaves them to it (MSK Serverless).", min=0
+        ),
+    ] = 1,
     retention: Annotated[str, typer.Option("--retention", help="How long records stay.")] = "168h",
     brokers: BrokersOption = None,
     prefix: PrefixOption = "",

@@ -14,7 +14,8 @@ from grid.intervals import interval_length_s, interval_means
 from grid.series import BaseSeries
 from grid.synthetic_prices import PriceModel, with_synthetic_prices
 from pipeline.fdia.errors import DetectorError
-from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.fdia.learning import learn_detector
 from pipeline.forecasting.stream_training import train_stream_model
 from pipeline.outlook import fit_outlook
 from pipeline.stream_model import StreamModel

@@ -10,7 +10,8 @@ import pytest
 from grid.series import BaseSeries
 from grid.telemetry import Telemetry
 from pipeline.fdia.errors import DetectorError
-from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.fdia.learning import learn_detector
 from pipeline.judged_reader import JudgedReader
 from pipeline.night_sun import coordinates_deg, deep_night, sun_elevation_deg
 from pipeline.sqlite_store import SqliteStore

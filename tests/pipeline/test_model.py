@@ -114,6 +114,15 @@ def test_a_damaged_model_is_refused(model: ForecastModel, tmp_path: Path, conten
         ForecastModel.load(tmp_path)
 
 
+def test_trees_as_another_version_of_the_library_wrote_them_are_the_same_model(
+    model: ForecastModel, tmp_path: Path
+) -> None:
+    raw = bytes(model._booster.save_raw("json"))  # not what this one writes
+    written = ForecastModel(model._booster, replace(model.metadata, sha256=""), raw)
+    written.save(tmp_path)
+    assert ForecastModel.load(tmp_path).name == written.name != model.name
+
+
 def test_damaged_trees_are_refused(model: ForecastModel, tmp_path: Path) -> None:
     model.save(tmp_path)
     (trees,) = tmp_path.glob("trees-*.ubj")

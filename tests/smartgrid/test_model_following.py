@@ -12,7 +12,8 @@ import pytest
 from grid.series import BaseSeries
 from grid.telemetry import AREA_SITE, NATIVE_SITE, Telemetry
 from pipeline.engine import StreamEngine
-from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.fdia.learning import learn_detector
 from pipeline.forecasting.versions import ModelVersions
 from pipeline.model import ForecastModel
 from pipeline.sqlite_store import SqliteStore

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from grid.telemetry import AREA_SITE, NATIVE_SITE
-from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.fdia.learning import learn_detector
 from pipeline.forecast import Forecast
 from pipeline.judged_reader import JudgedReader, JudgingReader, judging
 from pipeline.outlook import Outlook, fit_outlook

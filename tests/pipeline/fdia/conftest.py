@@ -6,7 +6,8 @@ import pytest
 
 from grid.series import BaseSeries
 from pipeline.fdia.detector import DetectorModel
-from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.fdia.learning import learn_detector
 from pipeline.fdia.regular import RegularSeries
 
 CADENCE_S = 1_800.0

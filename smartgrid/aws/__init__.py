@@ -1,0 +1,1 @@
+"""The stream's engine in AWS Lambda (docs/how-to/aws.md)."""
