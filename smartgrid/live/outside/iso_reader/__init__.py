@@ -1,0 +1,1 @@
+"""Reads the operators' public servers through gridstatus; asked and answered in JSON lines."""
