@@ -6,7 +6,7 @@ UV     := $(BIN)/uv
 NODE   := .node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser-test conformance services-test fault-test check lock lint types arrows wheel bundle docs dashboards clean docs
+.PHONY: help demo test browser-test conformance services-test fault-test openadr-test check lock lint types arrows wheel bundle docs dashboards clean
 
 help: ## list what one can do
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ fault-test: $(VENV)/.ready ## kills servers and supervisors 50 times, workers of
 	$(BIN)/python -m pytest --no-skips tests/faults --kills 50
 	$(BIN)/python -m pytest --no-skips tests/services/test_fault.py --kills 20
 
+openadr-test: $(VENV)/.ready ## the OpenADR role against a real VTN (needs cargo and Python 3.12; builds it once)
+	UV=$(UV) tests/services_openadr/run.sh -q
+
 check: lint types arrows ## style, types, import arrows
 
 lint: $(VENV)/.ready ## ruff
@@ -62,7 +65,8 @@ docs: $(VENV)/.ready ## make the reference in docs/reference from the code
 	$(BIN)/python -m smartgrid.reference docs/reference
 
 lock: $(VENV)/.ready ## resolve the dependencies anew for Linux, macOS and Windows
-	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
+	$(UV) pip compile pyproject.toml --group dev --extra msk --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade -o requirements.lock
+	$(BIN)/python deploy/aws/build.py --lock
 
 wheel: $(VENV)/.ready ## build the wheel into dist/
 	$(UV) build --quiet --wheel

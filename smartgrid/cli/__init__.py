@@ -18,6 +18,7 @@ from smartgrid.cli.bench import app as bench_app
 from smartgrid.cli.config import app as config_app
 from smartgrid.cli.console import app as console_app
 from smartgrid.cli.dashboards import dashboards
+from smartgrid.cli.data import app as data_app
 from smartgrid.cli.demo import demo
 from smartgrid.cli.dlq import app as dlq_app
 from smartgrid.cli.doctor import doctor
@@ -25,6 +26,7 @@ from smartgrid.cli.halt import halt, resume
 from smartgrid.cli.install import app as install_app
 from smartgrid.cli.knowledge import app as knowledge_app
 from smartgrid.cli.mcp import mcp
+from smartgrid.cli.openadr import openadr
 from smartgrid.cli.output import fail, leaves, user_errors
 from smartgrid.cli.plant import plant
 from smartgrid.cli.produce import produce
@@ -48,7 +50,7 @@ app = typer.Typer(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Begin": (demo, up, doctor),
     "Clients and operators": (mcp, halt, resume),
-    "Roles of their own": (serve, supervise, stream, produce, plant),
+    "Roles of their own": (serve, supervise, stream, produce, openadr, plant),
     "Models and data": (train, attack),
     "Services": (dashboards,),
 }
@@ -58,7 +60,7 @@ _GROUPS = {
         "approvals": approvals_app, "console": console_app, "audit": audit_app, "token": token_app,
         "install": install_app, "knowledge": knowledge_app,
     },
-    "Models and data": {"backtest": backtest_app, "bench": bench_app},
+    "Models and data": {"data": data_app, "backtest": backtest_app, "bench": bench_app},
     "Services": {"topics": topics_app, "dlq": dlq_app, "store": store_app},
 }  # fmt: skip
 for _panel, _commands in _PANELS.items():

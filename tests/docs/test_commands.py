@@ -15,7 +15,7 @@ from smartgrid.cli import app
 from tests.dispatch.conftest import Plant
 from tests.smartgrid.roles import environment, run
 
-GO_ON = {"up", "serve", "supervise", "stream", "mcp", "plant"}
+GO_ON = {"up", "serve", "supervise", "stream", "mcp", "plant", "openadr"}
 """Roles: they answer to clients, and run until they are told to stop."""
 
 
