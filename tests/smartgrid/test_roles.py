@@ -200,3 +200,13 @@ def test_a_role_without_a_plant_says_what_to_start(arguments: list[str], tmp_pat
     assert "smartgrid up" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("role", ["up", "serve", "mcp"])
+def test_a_role_that_serves_tools_refuses_one_that_is_not_installed_and_names_those_that_are(
+    role: str, tmp_path: Path
+) -> None:
+    done = roles.run(role, "--tools", "start_the_war", "--read-only", "--state", str(tmp_path))
+    assert done.returncode == 1
+    assert "start_the_war" in done.stderr
+    assert "get_grid_status" in done.stderr
