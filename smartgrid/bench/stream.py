@@ -173,7 +173,7 @@ def _measure(
 ) -> SizeResult:
     """All at one number of sites, on one topic; ``scored`` events with false data looked for."""
     with bench_topics(connection) as topics:
-        bench = _Bench(topics, plan, sites, folder, say)
+        bench = StreamBench(topics, plan, sites, folder, say)
         engines, floors, twos, scorings = [], [], [], []
         for turn in range(1, plan.repeats + 1):
             engines += bench.run(f"engine {turn}", engine)
@@ -195,12 +195,35 @@ def _measure(
         )
 
 
-class _Bench:
-    """A filled topic, and runs of workers on it."""
+class StreamBench:
+    """A filled topic, and runs of workers on it.
 
-    def __init__(self, topics: BenchTopics, plan: BenchPlan, sites: int, folder: Path, say: Say) -> None:
+    Args:
+        topics: empty.
+        plan: how much is put there and measured.
+        sites: how many send.
+        folder: of the model.
+        say: told what happens.
+        meter: read at the beginning and at the end of each run's measurement.
+
+    Attributes:
+        dense: whether the 30-minute windows are full of pulses.
+        metered: what the meter gained during the newest run's measurement.
+    """
+
+    def __init__(
+        self,
+        topics: BenchTopics,
+        plan: BenchPlan,
+        sites: int,
+        folder: Path,
+        say: Say,
+        *,
+        meter: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         size = plan.size(sites)
         self.dense = size.dense
+        self._meter, self.metered = meter, 0.0
         self._topics, self._plan, self._sites, self._say = topics, plan, sites, say
         say(f"{sites} sites: filling the topic")
         self._load = StreamLoad(size, datetime.now(UTC))
@@ -227,9 +250,11 @@ class _Bench:
             for _stage in ("has its partitions", "is warm"):
                 for one in running:
                     one.await_ready()
+                begun = self._meter()
                 for one in running:
                     one.go_on()
             reports = [one.report() for one in running]
+            self.metered = self._meter() - begun
         self._account(name, reports, self._topics.forecasts() - before)
         return reports
 

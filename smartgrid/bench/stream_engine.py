@@ -1,5 +1,6 @@
 """The product's worker in the stream benchmark: the engine on Kafka, without a store."""
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -60,6 +61,7 @@ class _Run:
         self.engine.judge_by(judge)
         self.resident_bytes = resident_bytes()
         self.total = BatchReport()
+        self.rebuild_cpu_s = 0.0
 
     def batch(self, *max_records: int) -> BatchReport:
         report = self.engine.run_once(*max_records)
@@ -82,6 +84,8 @@ class _Run:
             events=self.total.polled - since.polled,
             forecasts=self.total.forecasts - since.forecasts,
             written=self.total.forecasts,
+            rebuilt=self.total.rebuilt,
+            rebuild_cpu_s=self.rebuild_cpu_s,
             state_bytes=self.engine.state_bytes,
             sites=self.engine.site_count,
             rss_growth_bytes=None if resident is None or before is None else resident - before,
@@ -112,8 +116,10 @@ def work(
         while len(stream.history) != task.partitions:
             run.batch(1)
         reins.ready()
+        begun_s = time.thread_time()
         while not stream.hold_finished():
             run.batch()
+        run.rebuild_cpu_s = time.thread_time() - begun_s
         run.remember_days()
         stream.release()
         while run.total.polled < task.run_in:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from grid.series import BaseSeries
-from pipeline.fdia.fitted import FittedDetector, learn_detector
+from pipeline.fdia.fitted import FittedDetector
+from pipeline.fdia.learning import learn_detector
 from pipeline.pulse_judge import PulseJudge
 from smartgrid.bench.stream_engine import work
 from smartgrid.bench.stream_load import CADENCE_S

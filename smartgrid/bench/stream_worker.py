@@ -62,6 +62,9 @@ class WorkerReport:
         written: forecasts of the whole run, the run-in's included.
         begun, ended: wall clock in seconds since 1970.
         cpu_s: of the process while it was measured, all of its threads.
+        main_cpu_s: of that, what the thread took that runs Python; the others are of Kafka's client.
+        rebuilt: records before the measured ones that only rebuilt the sites' states.
+        rebuild_cpu_s: CPU time of the same thread that these took.
         state_bytes: of the sites' arrays; None where there are none.
         sites: that it knows.
         rss_growth_bytes: resident memory since before the first record; None where unknown.
@@ -73,6 +76,9 @@ class WorkerReport:
     begun: float = 0.0
     ended: float = 0.0
     cpu_s: float = 0.0
+    main_cpu_s: float = 0.0
+    rebuilt: int = 0
+    rebuild_cpu_s: float = 0.0
     state_bytes: int | None = None
     sites: int = 0
     rss_growth_bytes: int | None = None
@@ -105,9 +111,11 @@ Job = Callable[[WorkerTask, Reins], WorkerReport]
 class Worker:
     """The benchmark's side of a worker."""
 
-    def __init__(self, name: str, pipe: Connection) -> None:
+    def __init__(self, name: str, pipe: Connection, kill: Callable[[], None]) -> None:
         self._name = name
         self._pipe = pipe
+        self.kill = kill
+        """SIGKILL."""
 
     def await_ready(self) -> None:
         """Wait until its next stage is reached.
@@ -155,7 +163,7 @@ def worker(job: Job, task: WorkerTask) -> Iterator[Worker]:
     process.start()
     theirs.close()
     try:
-        yield Worker(job.__name__, ours)
+        yield Worker(job.__name__, ours, process.kill)
         process.join(_PATIENCE_S)
     finally:
         process.kill()
@@ -174,13 +182,14 @@ class Stopwatch:
     """Wall and CPU time of this process from its making to :meth:`stop`."""
 
     def __init__(self) -> None:
-        self._cpu_s = cpu_seconds()
+        self._cpu_s, self._main_cpu_s = cpu_seconds(), time.thread_time()
         self._begun = time.time()
 
     def stop(self, report: WorkerReport) -> WorkerReport:
         """The report with its times."""
         ended = time.time()
-        return replace(report, begun=self._begun, ended=ended, cpu_s=cpu_seconds() - self._cpu_s)
+        cpu_s, main_cpu_s = cpu_seconds() - self._cpu_s, time.thread_time() - self._main_cpu_s
+        return replace(report, begun=self._begun, ended=ended, cpu_s=cpu_s, main_cpu_s=main_cpu_s)
 
 
 def cpu_seconds() -> float:

@@ -12,6 +12,7 @@ from smartgrid.cli.bench_day import day
 from smartgrid.cli.bench_fdia import fdia
 from smartgrid.cli.bench_forecast import forecast
 from smartgrid.cli.bench_knowledge import knowledge
+from smartgrid.cli.bench_scale import scale
 from smartgrid.cli.bench_server import server
 from smartgrid.cli.kafka_options import BrokersOption
 from smartgrid.cli.options import JsonOption, StateOption
@@ -27,6 +28,7 @@ app.command("day")(day)
 app.command("console")(console_pages)
 app.command("fdia")(fdia)
 app.command("knowledge")(knowledge)
+app.command("scale")(scale)
 app.command("server")(server)
 
 
