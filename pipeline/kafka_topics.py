@@ -1,14 +1,19 @@
 """The topics of the stream: made once, never changed behind anybody's back."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported without saying so
     AdminClient,
+    ConfigEntry,
     ConfigResource,
     NewTopic,
+    PartitionMetadata,
     ResourceType,
 )
 
@@ -16,9 +21,13 @@ from pipeline.errors import TransportError
 from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
 from pipeline.messages import DEAD_LETTER_TOPIC, FORECASTS_TOPIC, TELEMETRY_TOPIC
 
+Answer = TypeVar("Answer")
+
 TOPICS = (TELEMETRY_TOPIC, FORECASTS_TOPIC, DEAD_LETTER_TOPIC)
 _CONNECT_S = 10.0
 _TIMEOUT_S = 30.0
+_KNOWN_WITHIN_S = 10.0
+_ASK_AGAIN_S = 0.1
 _ONLY_CRITICAL = 2
 _REPLICAS_FOR_A_SPARE = 3
 _THE_CLUSTERS = -1
@@ -132,9 +141,8 @@ def _create(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, st
 
 
 def _compare(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, str]) -> TopicFinding:
-    partitions = admin.list_topics(name, timeout=_TIMEOUT_S).topics[name].partitions
-    resource = ConfigResource(ResourceType.TOPIC, name)
-    entries = admin.describe_configs([resource], request_timeout=_TIMEOUT_S)[resource].result()
+    partitions = _once_known(partial(_partitions, admin, name))
+    entries = _once_known(partial(_entries, admin, name))
     copies = min(len(found.replicas) for found in partitions.values())
     compared: list[tuple[str, object, object]] = [
         ("partitions", len(partitions), plan.partitions),
@@ -143,3 +151,30 @@ def _compare(admin: AdminClient, name: str, plan: TopicPlan, config: dict[str, s
     ]
     differences = tuple(f"{key}: {found}, not {value}" for key, found, value in compared if found != value)
     return TopicFinding(name, "differs" if differences else "exists", differences)
+
+
+def _partitions(admin: AdminClient, name: str) -> dict[int, PartitionMetadata]:
+    found = admin.list_topics(name, timeout=_TIMEOUT_S).topics[name]
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return found.partitions
+
+
+def _entries(admin: AdminClient, name: str) -> dict[str, ConfigEntry]:
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    found: dict[str, ConfigEntry] = admin.describe_configs([resource], request_timeout=_TIMEOUT_S)[
+        resource
+    ].result()
+    return found
+
+
+def _once_known(ask: Callable[[], Answer]) -> Answer:
+    """Ask for a topic that is there; one that was made this moment is not known everywhere yet."""
+    give_up_s = time.monotonic() + _KNOWN_WITHIN_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > give_up_s:
+                raise
+        time.sleep(_ASK_AGAIN_S)
