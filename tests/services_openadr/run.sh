@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The OpenADR tests on a real VTN: OpenLEADR's, out of crates.io, on a PostgreSQL of its own.
+# The OpenADR tests on a real VTN: OpenLEADR's, which cargo builds, on a PostgreSQL of its own.
 # Needs cargo with CMake and OpenSSL's headers, uv, and Python 3.12. Builds the VTN once: about 4 minutes of CPU time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
