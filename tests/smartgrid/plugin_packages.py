@@ -4,6 +4,22 @@ from pathlib import Path
 
 from tools.registry import ENTRY_POINT_GROUP
 
+OUR_NAMES = {
+    "charge_battery",
+    "check_compliance",
+    "check_telemetry",
+    "discharge_battery",
+    "dispatch_peaker",
+    "explain_decision",
+    "forecast_net_load",
+    "get_grid_status",
+    "halt_autonomy",
+    "lookup_regulation",
+    "query_history",
+    "quote_prices",
+    "simulate_scenario",
+}
+"""The tools that ship with the product: a plugin stands beside them."""
 HELLO = '''
 from smartgrid.plugin import SCOPE_READ, Tool, ToolInput, ToolOutput
 

@@ -12,7 +12,7 @@ from mcp_server.offer import Offer
 from smartgrid.doctor import examine
 from smartgrid.settings import Settings
 from smartgrid.testing import ANA, SmallGrid
-from tests.smartgrid.plugin_packages import hello, lay_down
+from tests.smartgrid.plugin_packages import OUR_NAMES, hello, lay_down
 from tools.registry import Discovery, discover_tools
 
 SOUND = {"sound_one": hello("say_hello"), "sound_two": hello("say_goodbye")}
@@ -37,18 +37,6 @@ CALLED = {
     "waits": hello("wait_for_ever", "import asyncio; await asyncio.Event().wait()"),
 }
 CALLED_NAMES = ("answer_another", "block_it", "cancel_it", "exit_it", "throw_it", "wait_for_ever")
-NAMES = {
-    "charge_battery",
-    "check_compliance",
-    "check_telemetry",
-    "discharge_battery",
-    "dispatch_peaker",
-    "forecast_net_load",
-    "get_grid_status",
-    "lookup_regulation",
-    "query_history",
-    "quote_prices",
-}
 
 
 @pytest.fixture
@@ -77,7 +65,7 @@ def test_each_broken_package_is_named_and_the_others_are_found(found: Discovery)
     assert "the name 'get_grid_status' is taken" in reasons["takes_a_name_of_ours"]
     assert "the name 'say_hello' is taken" in reasons["takes_anothers_name"]
     assert "write async def run" in reasons["waits_for_nobody"]
-    assert {tool.name for tool in found.tools} >= NAMES | {"say_hello", "say_goodbye"}
+    assert {tool.name for tool in found.tools} >= OUR_NAMES | {"say_hello", "say_goodbye"}
 
 
 @pytest.mark.anyio
@@ -88,7 +76,7 @@ async def test_the_server_lives_on_whatever_a_plugin_does_when_it_is_called(
         server = grid.workplace.server_for(ANA, Offer(tool_timeout_s=2.0))
         async with Client(server) as client:
             listed = {tool.name for tool in (await client.list_tools()).tools}
-            assert listed >= NAMES | {"say_hello", "say_goodbye", "throw_it"}
+            assert listed >= OUR_NAMES | {"say_hello", "say_goodbye", "throw_it"}
             for tool in CALLED_NAMES:
                 broken = await client.call_tool(tool, {})
                 assert broken.is_error

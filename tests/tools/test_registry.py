@@ -6,21 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.smartgrid.plugin_packages import OUR_NAMES
 from tools.get_grid_status import tool as grid_status
 from tools.registry import ENTRY_POINT_GROUP, discover_tools
 
-NAMES = {
-    "charge_battery",
-    "check_compliance",
-    "check_telemetry",
-    "discharge_battery",
-    "dispatch_peaker",
-    "forecast_net_load",
-    "get_grid_status",
-    "lookup_regulation",
-    "query_history",
-    "quote_prices",
-}
 OURS = EntryPoint("get_grid_status", "tools.get_grid_status:tool", ENTRY_POINT_GROUP)
 PLUGIN = '''
 from policies.principal import SCOPE_READ
@@ -56,7 +45,7 @@ def install(site_packages: Path, package: str, module: str, source: str) -> None
 
 def test_the_ten_tools_are_found_and_sorted() -> None:
     found = discover_tools()
-    assert {tool.name for tool in found.tools} >= NAMES
+    assert {tool.name for tool in found.tools} >= OUR_NAMES
     assert [tool.name for tool in found.tools] == sorted(tool.name for tool in found.tools)
 
 
@@ -64,7 +53,7 @@ def test_an_installed_package_adds_its_tool(tmp_path: Path, monkeypatch: pytest.
     install(tmp_path, "grid-greetings", "grid_greetings", PLUGIN.format(name="say_hello"))
     monkeypatch.syspath_prepend(tmp_path)
     found = discover_tools()
-    assert {tool.name for tool in found.tools} >= NAMES | {"say_hello"}
+    assert {tool.name for tool in found.tools} >= OUR_NAMES | {"say_hello"}
     assert found.broken == ()
 
 
@@ -116,7 +105,7 @@ def test_whatever_a_plugin_does_on_import_the_others_are_offered(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "bad_mood", raising=False)
     found = discover_tools()
-    assert {tool.name for tool in found.tools} >= NAMES
+    assert {tool.name for tool in found.tools} >= OUR_NAMES
     assert [(plugin.name, plugin.package) for plugin in found.broken] == [("hello", "bad-mood")]
     assert told in found.broken[0].reason
 
@@ -146,7 +135,7 @@ def test_a_package_with_damaged_metadata_does_not_stop_the_others(
     (tmp_path / "nameless-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\n")
     install(tmp_path, "grid-goodbyes", "grid_goodbyes", PLUGIN.format(name="say_goodbye"))
     monkeypatch.syspath_prepend(tmp_path)
-    assert {tool.name for tool in discover_tools().tools} >= NAMES | {"say_hello", "say_goodbye"}
+    assert {tool.name for tool in discover_tools().tools} >= OUR_NAMES | {"say_hello", "say_goodbye"}
 
 
 HANGING = """
@@ -165,7 +154,7 @@ def test_a_plugin_that_hangs_on_import_is_named_and_left_behind(
     monkeypatch.delitem(sys.modules, "grid_greetings", raising=False)
     found = discover_tools(limit_s=0.3)
     sys.modules["for_ever"].released.set()
-    assert {tool.name for tool in found.tools} >= NAMES | {"say_hello"}
+    assert {tool.name for tool in found.tools} >= OUR_NAMES | {"say_hello"}
     (left_out,) = found.broken
     assert (left_out.name, left_out.package) == ("hello", "for-ever")
     assert left_out.reason.startswith("PluginTimeoutError: not loaded within 0.3 s; let the module for_ever")
