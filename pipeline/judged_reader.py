@@ -17,6 +17,7 @@ from grid.market import PriceQuote
 from grid.settled import AssetDispatch, EnergyTrade
 from grid.telemetry import Telemetry, net_load_of
 from pipeline.fdia.fitted import FittedDetector
+from pipeline.fdia.meters import SIGNS
 from pipeline.fdia.sites import KINDS
 from pipeline.fdia.stream_scorer import PulseVerdicts, StreamScorer
 from pipeline.forecast import Forecast
@@ -35,8 +36,6 @@ KEPT: Final = timedelta(hours=6)
 """How far back own verdicts are remembered for :meth:`JudgedReader.believed`."""
 NIGHT_SHARE: Final = 0.25
 """Of the mean solar power: more than this in deep night is no measurement."""
-PARTS: Final = ("load_kw", "solar_kw", "wind_kw")
-"""The meters that net load is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,10 @@ class JudgingReader(SeriesReader, Protocol):
 
     def believed(self, site: str, start: datetime, end: datetime) -> list[Telemetry]:
         """Telemetry as far as it is believed: stand-ins for what is distrusted."""
+        ...
+
+    def moved_kw(self, site: str, start: datetime, end: datetime) -> dict[datetime, float]:
+        """By stamp, net load as it is believed less what was measured, where something stands in for it."""
         ...
 
 
@@ -123,15 +126,29 @@ class JudgedReader:
         meters stand in; else what the detector gave, as far back as the stream has judged, or six hours.
         A site without a detector is as it was stored.
         """
+        return [told for _, told in self._both(site, start, end)]
+
+    def moved_kw(self, site: str, start: datetime, end: datetime) -> dict[datetime, float]:
+        """By stamp, net load as :meth:`believed` less what was measured, where something stands in for it."""
+        return {
+            pulse.ts_utc: told.net_load_kw - pulse.net_load_kw
+            for pulse, told in self._both(site, start, end)
+            if pulse.net_load_kw is not None
+            and told.net_load_kw is not None
+            and told.net_load_kw != pulse.net_load_kw
+        }
+
+    def _both(self, site: str, start: datetime, end: datetime) -> list[tuple[Telemetry, Telemetry]]:
+        """Each pulse as it was measured, and as it is believed."""
         pulses = self._reader.telemetry(site, start, end)
         recent = self._reader.latest(site)
         if not recent or self.judge(site, recent) is None:
-            return pulses
+            return [(pulse, pulse) for pulse in pulses]
         with self._lock:
             found = dict(self._judges[site].doubted) if site in self._judges else {}
         for verdict in self._streamed(site, start, end):
             found[verdict.ts_utc] = _Doubt(verdict.channel, verdict.substitute_kw)
-        return [_as_believed(pulse, found.get(pulse.ts_utc, _NO_DOUBT)) for pulse in pulses]
+        return [(pulse, _as_believed(pulse, found.get(pulse.ts_utc, _NO_DOUBT))) for pulse in pulses]
 
     def _streamed(self, site: str, start: datetime, end: datetime) -> list[Verdict]:
         """What the stream found of pulses with ``start <= ts_utc < end``."""
@@ -194,7 +211,7 @@ _NO_DOUBT: Final = _Doubt()
 
 def _as_believed(pulse: Telemetry, doubt: _Doubt) -> Telemetry:
     use_kw = doubt.substitute_kw
-    if doubt.channel not in PARTS and not adds_up(pulse):
+    if doubt.channel not in SIGNS and not adds_up(pulse):
         use_kw = net_load_of(pulse.load_kw, pulse.solar_kw, pulse.wind_kw)
     return pulse if use_kw is None else replace(pulse, net_load_kw=use_kw)
 

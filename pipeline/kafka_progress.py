@@ -12,11 +12,23 @@ from typing import Final, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES
+
 logger = logging.getLogger(__name__)
 
 BROKER_TIMEOUT_S: Final = 60.0
 """How long a broker that is away is waited for before the stream stops."""
 _RETRY_S: Final = 0.5
+
+READ_BY_HAND: Final = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "earliest",
+    "fetch.message.max.bytes": LARGEST_MESSAGE_BYTES,
+    # Other requests to the same broker queue behind a waiting fetch.
+    "fetch.wait.max.ms": 100,
+}
+"""How a log is read whose offsets are committed by hand, with a mark: from its beginning where none are."""
 
 Answer = TypeVar("Answer")
 

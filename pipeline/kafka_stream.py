@@ -20,8 +20,15 @@ from typing import Final, Self, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.errors import TransportError
-from pipeline.kafka_progress import BROKER_TIMEOUT_S, offset_with_mark, passes, patiently, progress_in_log
-from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
+from pipeline.kafka_progress import (
+    BROKER_TIMEOUT_S,
+    READ_BY_HAND,
+    offset_with_mark,
+    passes,
+    patiently,
+    progress_in_log,
+)
+from pipeline.kafka_settings import KafkaConnection
 from pipeline.kafka_writer import KafkaWriter
 from pipeline.messages import TELEMETRY_TOPIC
 from pipeline.transport import PartitionGiven, PartitionTaken, RecordBatch
@@ -79,15 +86,10 @@ class KafkaStream:
         self._consumer = connection.open(
             Consumer,
             {
+                **READ_BY_HAND,
                 "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": round(session_timeout_s * 1000),
-                "fetch.message.max.bytes": LARGEST_MESSAGE_BYTES,
-                # Other requests to the same broker queue behind a waiting fetch.
-                "fetch.wait.max.ms": 100,
                 "logger": logger,
             },
         )

@@ -23,8 +23,15 @@ from typing import Final, NamedTuple, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.errors import TransportError
-from pipeline.kafka_progress import BROKER_TIMEOUT_S, offset_with_mark, passes, patiently, progress_in_log
-from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
+from pipeline.kafka_progress import (
+    BROKER_TIMEOUT_S,
+    READ_BY_HAND,
+    offset_with_mark,
+    passes,
+    patiently,
+    progress_in_log,
+)
+from pipeline.kafka_settings import KafkaConnection
 from pipeline.kafka_writer import KafkaWriter
 from pipeline.messages import TELEMETRY_TOPIC
 from pipeline.transport import PartitionAhead, PartitionChange, PartitionGiven, Record, RecordBatch
@@ -69,12 +76,8 @@ class LambdaStream:
         self._consumer = connection.open(
             Consumer,
             {
+                **READ_BY_HAND,
                 "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
-                "fetch.message.max.bytes": LARGEST_MESSAGE_BYTES,
-                "fetch.wait.max.ms": 100,
                 # A cold start waits half of it until the group's coordinator is asked.
                 "reconnect.backoff.ms": 50,
                 "logger": logger,

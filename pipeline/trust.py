@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from grid.telemetry import Telemetry, net_load_of
-from pipeline.judged_reader import PARTS, Judgement, judging
+from pipeline.fdia.meters import SIGNS
+from pipeline.judged_reader import Judgement, judging
 from pipeline.plain_checks import (
     BALANCE_HOLD_ROWS,
     STALE_AFTER_CADENCES,
@@ -112,7 +113,7 @@ def _gross(
 
 def _unbalanced(since: datetime, parts_kw: float | None, judged: Judgement | None) -> TrustReport:
     """Net load is the one meter against several, unless one of those stands out by itself."""
-    part = judged is not None and judged.channel in PARTS
+    part = judged is not None and judged.channel in SIGNS
     channel = judged.channel if judged is not None and part else "net_load_kw"
     use = None if part else parts_kw
     source = None if use is None else OTHER_METERS
@@ -136,7 +137,7 @@ def _by_detector(judged: Judgement, known: Sequence[Telemetry], cadence: timedel
 
 def _stand_in(judged: Judgement, newest: Telemetry) -> tuple[float | None, str | None]:
     """What to use for the newest net load, and what that rests on; None for the measurement itself."""
-    if judged.kind == "balance" and judged.channel not in PARTS:  # and by now the two sides agree again
+    if judged.kind == "balance" and judged.channel not in SIGNS:  # and by now the two sides agree again
         parts_kw = net_load_of(newest.load_kw, newest.solar_kw, newest.wind_kw)
         if parts_kw is not None:
             return parts_kw, OTHER_METERS

@@ -73,6 +73,11 @@ class AsOfReader:
         before = min(end, self._stamps_before(site))
         return self.telemetry(site, start, end) if judge is None else judge.believed(site, start, before)
 
+    def moved_kw(self, site: str, start: datetime, end: datetime) -> dict[datetime, float]:
+        """Where it was not believed: what was less what was measured."""
+        judge = judging(self._reader)
+        return {} if judge is None else judge.moved_kw(site, start, min(end, self._stamps_before(site)))
+
     def latest_forecast(self, site: str) -> Forecast | None:
         """The newest forecast then."""
         found = self.forecasts(site, self._at - _LOOK_BACK, self._forecast_issued_at + _SMALLEST)

@@ -19,6 +19,7 @@ EXPLAINED: Final = 0.5
 NET_LOAD: Final = "net_load_kw"
 LOAD: Final = "load_kw"
 SIGNS: Final = {LOAD: 1.0, "solar_kw": -1.0, "wind_kw": -1.0}
+"""Of the meters that net load is made of."""
 
 
 class Meters:
