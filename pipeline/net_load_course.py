@@ -4,10 +4,11 @@ Two paths are known beforehand: the level that day-ahead prices imply, and what 
 day. From now on net load follows a weighted mean of their changes, and gives up by and by the distance from
 them that it has now. The weights are learnt for some leads, by a ridge that shrinks to the implied path
 alone, from days of the past; those between are interpolated. How wrong a 30-minute change then is, is
-learnt with them, by lead and by time of day.
+learnt with them, by the lead at which it ends and by time of day: one that begins hours ahead is told worse
+than the next one, which begins at a measurement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -67,7 +68,7 @@ class Correction:
         window: intervals in 30 minutes.
         leads: in intervals, ascending.
         weights: one row a lead, one entry an input.
-        sigma_kw: standard deviation of the error at each lead.
+        sigma_kw: standard deviation of the 30-minute change's error that ends at each lead.
         slot_factor: of the error by interval of the local day of the target, around 1.
     """
 
@@ -95,7 +96,7 @@ class Correction:
         Args:
             slots: interval of the local day of each.
         """
-        ahead = np.minimum(np.arange(1, len(slots) + 1), self.window)
+        ahead = np.arange(1, len(slots) + 1)
         return np.asarray(
             self._between(ahead, np.asarray(self.sigma_kw)) * np.asarray(self.slot_factor)[slots]
         )
@@ -157,35 +158,70 @@ def fit_correction(days: Sequence[PastDay], interval_s: float, window: int) -> C
     table = _Table.of(samples, len(leads))
     if table is None:
         return None
-    fits = [table.fit(lead) for lead in range(len(leads))]
-    at_window = int(np.flatnonzero(leads == window)[0])
+    places = tuple(int(lead) for lead in leads)
+    error_kw, slot = _errors(days, table, places, window)
+    at_window = places.index(window)
     return Correction(
         window=window,
-        leads=tuple(int(lead) for lead in leads),
-        weights=tuple(tuple(float(value) for value in weights) for weights, _ in fits),
-        sigma_kw=tuple(float(np.sqrt(np.mean(error**2))) for _, error in fits),
+        leads=places,
+        weights=table.weights(),
+        sigma_kw=tuple(np.sqrt(np.nanmean(error_kw**2, axis=0)).tolist()),
         slot_factor=tuple(
-            _slot_factor(table.slots(at_window), fits[at_window][1], slots, interval_s).tolist()
+            _slot_factor(slot[:, at_window], error_kw[:, at_window], slots, interval_s).tolist()
         ),
     )
 
 
-_Sample = tuple[int, int, Floats, float, int]
-"""Lead's place, day, inputs, what was to be met, slot of the target."""
+def _moments(day: PastDay, window: int) -> Iterator[tuple[int, Floats, Paths]]:
+    """Some moments of a day with what was measured until then, and the paths from there on."""
+    level_kw = day.net_load_kw
+    for now in range(window, len(level_kw) - 1, max(1, window // 2)):
+        if not np.isnan(level_kw[now]):
+            first = max(0, now - 2 * window)
+            yield now, level_kw[first : now + 1], day.paths.since(first)
+
+
+def _errors(
+    days: Sequence[PastDay], table: "_Table", leads: tuple[int, ...], window: int
+) -> tuple[Floats, Indices]:
+    """Errors of the 30-minute changes that end at each lead, and the slots of their ends; moment × lead.
+
+    Each by weights that did not see its day. NaN beyond the day, and where net load is missing.
+    """
+    at, known = np.array(leads), np.unique(table.day)
+    folds = [known[fold::_FOLDS] for fold in range(min(_FOLDS, len(known)))]
+    errors, slots = [], []
+    for fold in folds:
+        course = Correction(window, leads, table.weights(without=fold), (), ())
+        for day in (days[number] for number in fold):
+            for now, seen_kw, paths in _moments(day, window):
+                off_kw = np.zeros(at[-1] + 1)
+                off_kw[1:] = course.levels_kw(seen_kw, paths, int(at[-1])) - _ahead_of(day, now, int(at[-1]))
+                errors.append(off_kw[at] - off_kw[np.maximum(at - window, 0)])
+                slots.append(day.slots[np.minimum(now + at, len(day.slots) - 1)])
+    return np.array(errors), np.array(slots)
+
+
+def _ahead_of(day: PastDay, now: int, steps: int) -> Floats:
+    """Net load of the ``steps`` intervals after a moment; NaN beyond the day."""
+    ahead = day.net_load_kw[now + 1 : now + 1 + steps]
+    return np.concatenate((ahead, np.full(steps - len(ahead), np.nan)))
+
+
+_Sample = tuple[int, int, Floats, float]
+"""Lead's place, day, inputs, what was to be met."""
 
 
 def _samples(number: int, day: PastDay, leads: Indices, window: int) -> list[_Sample]:
     found: list[_Sample] = []
-    for now in range(window, len(day.net_load_kw) - 1, max(1, window // 2)):
+    for now, seen_kw, paths in _moments(day, window):
         reached = leads[leads < len(day.net_load_kw) - now]
-        if np.isnan(day.net_load_kw[now]):
-            continue
-        first = max(0, now - 2 * window)
-        inputs = course_inputs(day.net_load_kw[first : now + 1], day.paths.since(first), reached, window)
+        inputs = course_inputs(seen_kw, paths, reached, window)
         change_kw = day.net_load_kw[now + reached] - day.net_load_kw[now]
-        for place in np.flatnonzero(~np.isnan(change_kw)):
-            slot = int(day.slots[now + reached[place]])
-            found.append((int(place), number, inputs[place], float(change_kw[place]), slot))
+        found += [
+            (int(place), number, inputs[place], float(change_kw[place]))
+            for place in np.flatnonzero(~np.isnan(change_kw))
+        ]
     return found
 
 
@@ -193,35 +229,27 @@ def _samples(number: int, day: PastDay, leads: Indices, window: int) -> list[_Sa
 class _Table:
     """Samples of all leads."""
 
+    leads: int
     lead: Indices
     day: Indices
     inputs: Floats
     target: Floats
-    slot: Indices
 
     @classmethod
     def of(cls, samples: Sequence[_Sample], leads: int) -> "_Table | None":
         """None unless every lead has samples of two days or more."""
         if not samples:
             return None
-        lead, day, inputs, target, slot = zip(*samples, strict=True)
-        table = cls(np.array(lead), np.array(day), np.array(inputs), np.array(target), np.array(slot))
+        lead, day, inputs, target = zip(*samples, strict=True)
+        table = cls(leads, np.array(lead), np.array(day), np.array(inputs), np.array(target))
         enough = all(len(np.unique(table.day[table.lead == k])) >= 2 for k in range(leads))
         return table if enough else None
 
-    def slots(self, lead: int) -> Indices:
-        return np.asarray(self.slot[self.lead == lead])
-
-    def fit(self, lead: int) -> tuple[Floats, Floats]:
-        """Weights from all days, and each sample's error by weights that did not see its day."""
-        of_lead = self.lead == lead
-        inputs, target, day = self.inputs[of_lead], self.target[of_lead], self.day[of_lead]
-        error = np.empty(len(target))
-        days = np.unique(day)
-        for fold in range(min(_FOLDS, len(days))):
-            out = np.isin(day, days[fold::_FOLDS])
-            error[out] = target[out] - inputs[out] @ _ridge(inputs[~out], target[~out])
-        return _ridge(inputs, target), error
+    def weights(self, without: Indices | None = None) -> tuple[tuple[float, ...], ...]:
+        """One row a lead, from all days or all but some."""
+        kept = np.ones(len(self.day), dtype=np.bool_) if without is None else ~np.isin(self.day, without)
+        rows = [kept & (self.lead == lead) for lead in range(self.leads)]
+        return tuple(tuple(_ridge(self.inputs[row], self.target[row]).tolist()) for row in rows)
 
 
 def _ridge(inputs: Floats, target: Floats) -> Floats:
@@ -236,6 +264,8 @@ def _ridge(inputs: Floats, target: Floats) -> Floats:
 
 def _slot_factor(slots: Indices, error: Floats, count: int, interval_s: float) -> Floats:
     """Error by time of day over the mean one, smoothed over neighbours around the clock."""
+    known = ~np.isnan(error)
+    slots, error = slots[known], error[known]
     squares = np.bincount(slots, weights=error**2, minlength=count)[:count]
     seen = np.bincount(slots, minlength=count)[:count].astype(np.float64)
     width = min(count, round(_SLOT_SMOOTHING_S / interval_s) | 1)

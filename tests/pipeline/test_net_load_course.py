@@ -17,10 +17,13 @@ DAY = 96
 MEMORY = 0.95
 
 
-def series(days: int, seed: int = 1, noisy_from_hour: int | None = None) -> BaseSeries:
+def series(
+    days: int, seed: int = 1, noisy_from_hour: int | None = None, memory: float = MEMORY
+) -> BaseSeries:
     """A daily wave and a distance from it that fades by 5 % each quarter of an hour; prices tell the wave.
 
-    From ``noisy_from_hour`` on, to the end of each day, the distance moves three times as much.
+    ``memory`` is another share of it that stays. From ``noisy_from_hour`` on, to the end of each day, the
+    distance moves three times as much.
     """
     index = pd.date_range(START, periods=days * DAY, freq=INTERVAL)
     hours = (index.hour + index.minute / 60).to_numpy()
@@ -30,7 +33,7 @@ def series(days: int, seed: int = 1, noisy_from_hour: int | None = None) -> Base
         shocks = np.where(hours >= noisy_from_hour, 3.0 * shocks, shocks)
     away = np.zeros(len(index))
     for k in range(1, len(index)):
-        away[k] = MEMORY * away[k - 1] + shocks[k]
+        away[k] = memory * away[k - 1] + shocks[k]
     frame = pd.DataFrame({"net_load_kw": wave + away}, index=index.tz_convert("UTC").rename("ts_utc"))
     hourly = pd.Series(wave, index=frame.index).groupby(pd.DatetimeIndex(frame.index).floor("h"))
     frame["da_price_usd_per_mwh"] = 10 + hourly.transform("mean") / 100
@@ -77,6 +80,23 @@ def test_the_distance_from_the_outlook_fades_as_it_did_in_the_past(learnt: Outlo
 def test_sigma_says_how_wrong_thirty_minutes_are(learnt: Outlook) -> None:
     error, _, sigma = judged(learnt, 2)
     assert np.mean(np.abs(error) < 1.2816 * sigma) == pytest.approx(0.8, abs=0.08)
+
+
+def test_sigma_says_how_wrong_a_later_half_hour_is() -> None:
+    window, steps, fickle = 2, 16, 0.3
+    learnt = fit_outlook([series(20, memory=fickle)], site_tz=TZ)
+    frame = series(26, seed=2, memory=fickle).frame
+    levels = frame["net_load_kw"].to_numpy()
+    times = pd.DatetimeIndex(frame.index).to_pydatetime().tolist()
+    prices = dict(zip(times, frame["da_price_usd_per_mwh"].tolist(), strict=True))
+    inside = []
+    for now in range(20 * DAY, len(levels) - steps, 7):
+        course = learnt.course(levels[now - learnt.looks_back : now].tolist(), times[now], steps, prices)
+        assert course is not None
+        told = course.levels_kw[steps] - course.levels_kw[steps - window]
+        came = levels[now + steps - 1] - levels[now + steps - 1 - window]
+        inside.append(abs(told - came) < 1.2816 * course.sigma_kw[-1])
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.06)
 
 
 def test_hours_that_were_harder_to_tell_have_a_larger_sigma() -> None:
