@@ -1,11 +1,12 @@
 """Learn the value of stored energy from prices of the past.
 
 1. Four models, each on three quarters of the past, learn the marginal values that perfect foresight finds
-   (:mod:`grid.storage_foresight`); each values the quarter that it has not seen. Their scale, and how much is
-   added for recent spikes, are set by the profit that trading on them makes there.
+   (:mod:`grid.storage_foresight`); each values the quarter that it has not seen. Their scale is set by the
+   profit that trading on them makes there.
 2. What one more MWh really earned when trading so (:mod:`pipeline.trading.policy_values`) is what two final
    models learn, each on its own draw of all of the past. Half of the weight stays with the first
    four.
+3. What prices that are too rare for trees are worth is added by rule (:mod:`pipeline.trading.rare_prices`).
 """
 
 import math
@@ -21,7 +22,8 @@ from grid.storage_value import Array, StorageSteps, TradeLevels
 from pipeline.errors import TrainingError
 from pipeline.trading.market_table import Indices, MarketTable
 from pipeline.trading.policy_values import policy_values
-from pipeline.trading.value_model import NODES, Inputs, ValueModel, falling, predicted_price, spike_values
+from pipeline.trading.rare_prices import NODES, RareIncome, spike_values
+from pipeline.trading.value_model import Inputs, ValueModel, falling, predicted_price
 
 FIRST_ROWS: Final = 40_000
 FINAL_ROWS: Final = 50_000
@@ -35,7 +37,6 @@ RARE: Final = 10.0
 """What targets have above this multiple of the level counts half: a few spikes must not rule the trees."""
 SCALES: Final = ((0.95, 0.95), (1.0, 1.0), (1.05, 1.05), (0.95, 1.1), (1.0, 1.1), (1.05, 1.15))
 """Factors on the first models' values when empty and when full."""
-SPIKE_WEIGHTS: Final = (0.0, 0.3, 0.6)
 FIRST_WEIGHT: Final = 0.5
 EDGE: Final = 0.002
 """Empty and full are looked at this share of the capacity inside."""
@@ -74,8 +75,8 @@ def learn(inputs: Inputs, until: int, *, clears: bool) -> ValueModel:
     fold = past * FOLDS // until
     seen, price_model = (table.price[:until], None) if clears else _seen_prices(table, usable, fold)
     first, boosters = _first_values(inputs, usable, fold, seen)
-    scales, spike_weight = _best_tuning(inputs, past, seen, first)
-    expected = scales * first + spike_weight * spike_values(table, past)
+    scales = _best_scales(inputs, past, seen, first)
+    expected = scales * first + spike_values(table, past)
     levels = TradeLevels.of(expected, seen, inputs.steps)
     earned = policy_values(table.price[:until], levels, expected, inputs.steps, table.per_hour)
     finals = [
@@ -86,7 +87,7 @@ def learn(inputs: Inputs, until: int, *, clears: bool) -> ValueModel:
         *((one, np.full(NODES, (1.0 - FIRST_WEIGHT) / FINALS)) for one in finals),
         *((one, FIRST_WEIGHT * scales / FOLDS) for one in boosters),
     ]
-    return ValueModel(tuple(members), price_model, spike_weight)
+    return ValueModel(tuple(members), price_model, RareIncome.of(table, until, inputs.steps))
 
 
 def _drawn(usable: Indices, most: int, part: int) -> Indices:
@@ -133,17 +134,15 @@ def _hindsight(price: Array, steps: StorageSteps) -> Array:
     return found[1:]
 
 
-def _best_tuning(inputs: Inputs, past: Indices, seen: Array, values: Array) -> tuple[Array, float]:
-    """The factor on the values of each node and the weight of recent spikes that would have earned most."""
+def _best_scales(inputs: Inputs, past: Indices, seen: Array, values: Array) -> Array:
+    """The factor on the values of each node that would have earned most."""
     price, steps = inputs.table.price[past], inputs.steps
     spikes = spike_values(inputs.table, past)
 
-    def earned(factors: Array, weight: float) -> float:
-        return _profit(price, TradeLevels.of(factors * values + weight * spikes, seen, steps), steps)
+    def earned(factors: Array) -> float:
+        return _profit(price, TradeLevels.of(factors * values + spikes, seen, steps), steps)
 
-    weight = max(SPIKE_WEIGHTS, key=lambda one: earned(np.ones(NODES), one))
-    choices = [np.linspace(empty, full, NODES) for empty, full in SCALES]
-    return max(choices, key=lambda one: earned(one, weight)), weight
+    return max((np.linspace(empty, full, NODES) for empty, full in SCALES), key=earned)
 
 
 def _profit(price: Array, levels: TradeLevels, steps: StorageSteps) -> float:

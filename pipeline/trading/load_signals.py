@@ -17,6 +17,8 @@ PROFILE_DAYS: Final = 7
 CHANGES_H: Final = (0.5, 1.0, 3.0, 6.0, 24.0, 168.0)
 RANGE_DAYS: Final = (1, 7, 28)
 COURSE_H: Final = (1, 2, 3, 4, 6, 8, 12, 16, 20)
+LOAD_PEAK: Final = "load_peak_12h"
+"""Signal: highest net load expected within 12 hours, as a share of the top of the last 28 days."""
 
 
 def load_signals(net_load: Array, per_hour: int) -> dict[str, Array]:
@@ -49,7 +51,7 @@ def load_signals(net_load: Array, per_hour: int) -> dict[str, Array]:
     usual = pd.concat([course[ahead] for ahead in range(1, DAY_H + 1)], axis=1)
     whole = usual.add(hour - course[0], axis=0)
     ratios["load_of_top"] = past / top
-    ratios["load_peak_12h"] = whole.iloc[:, :12].max(axis=1) / top
+    ratios[LOAD_PEAK] = whole.iloc[:, :12].max(axis=1) / top
     ratios["load_peak_24h"] = whole.max(axis=1) / top
     ratios["load_trough_24h"] = whole.min(axis=1) / top
     return {name: np.asarray(series.to_numpy(np.float64)) for name, series in ratios.items()}

@@ -10,10 +10,9 @@ import xgboost
 from grid.storage_value import Array, StorageSteps
 from pipeline.trading.hourly import Hourly
 from pipeline.trading.market_table import Indices, MarketTable
+from pipeline.trading.rare_prices import NODES, RareIncome, spike_values
 from pipeline.trading.reference_plan import HALVES, stochastic_values
-from pipeline.trading.signals import SPIKES
 
-NODES: Final = 5
 PLAN_NODES: Final = 17
 RUNGS: Final = (-1.0, 0.0, 1.0, 15.0)
 """Prices for which a value is asked, as multiples of the level above the last price."""
@@ -66,20 +65,23 @@ class ValueModel:
         members: boosters and their weights at each node; the sum of what they say is the value.
         price: forecast of the interval's own price, for powers that are fixed before it; None where bids
             clear at it.
-        spike_weight: of :func:`spike_values`, which are added.
+        rare: what is added for rare prices; None where net load is not known.
     """
 
     members: tuple[tuple[xgboost.Booster, Array], ...]
     price: xgboost.Booster | None
-    spike_weight: float = 0.0
+    rare: RareIncome | None = None
 
     def values(self, inputs: Inputs, at: Indices, price: Array) -> Array:
         """Values at the SoC nodes if the intervals ``at`` clear at ``price``, falling with SoC."""
         rows = inputs.rows(at, price)
-        total = np.zeros((len(at), NODES))
+        taught = np.zeros((len(at), NODES))
         for booster, weight in self.members:
-            total += weight * falling(booster.inplace_predict(rows))
-        return total * inputs.table.level(at)[:, None] + self.spike_weight * spike_values(inputs.table, at)
+            taught += weight * falling(booster.inplace_predict(rows))
+        total = taught * inputs.table.level(at)[:, None] + spike_values(inputs.table, at)
+        if self.rare is not None:
+            total += self.rare.values(inputs.table, at)
+        return np.asarray(np.minimum.accumulate(total, axis=1))
 
     def ladder(self, inputs: Inputs, at: Indices) -> tuple[Array, Array]:
         """Prices (intervals, rungs) and the values there (intervals, rungs, nodes)."""
@@ -93,15 +95,6 @@ class ValueModel:
         if self.price is None:
             return inputs.table.last_price(at)
         return predicted_price(self.price, inputs.table, at)
-
-
-def spike_values(table: MarketTable, at: Indices) -> Array:
-    """What stored energy is worth if the last hours' spikes come again, (intervals, nodes); none when full.
-
-    Trees cannot say more than they have seen, and spikes are too rare to have seen much.
-    """
-    income = np.nan_to_num(table.signal(SPIKES, at) * table.level(at))
-    return np.asarray(income[:, None] * (1.0 - np.linspace(0.0, 1.0, NODES)))
 
 
 def falling(values: npt.NDArray[np.float32]) -> Array:
