@@ -76,7 +76,9 @@ def test_without_net_load_nothing_is_learnt_and_where_it_is_missing_nothing_is_a
     assert RareIncome.of(table(load=False), DAYS * PER_DAY, STEPS) is None
     market = table()
     market.signals[at(49, 15), market.names.index(LOAD_PEAK)] = np.nan
-    assert np.all(income(market).values(market, at(49, 15)) == 0.0)
+    everywhere = RareIncome(np.ones((24, 3, 5)))
+    assert np.all(everywhere.values(market, at(49, 15)) == 0.0)
+    assert np.all(everywhere.values(market, at(49, 16)) > 0.0)
 
 
 def test_rare_income_rests_on_prices_before_the_limit_alone() -> None:
