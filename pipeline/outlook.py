@@ -144,16 +144,17 @@ class Outlook:
             return _slots(self._local(at_s), self.interval_s)
         return _slots_of_seconds(np.floor(at_s) + offset_s, self.interval_s)
 
-    def refreshed(self, recent: BaseSeries) -> "Outlook":
-        """The same with what was typical of the last days, where they are enough; what is learnt stays."""
-        means = interval_means(recent)["net_load_kw"].dropna()
-        local = pd.DatetimeIndex(means.index).tz_convert(ZoneInfo(self.site_tz))
-        dates = np.unique(local.date)[-TYPICAL_DAYS:]
-        if len(dates) < FEWEST_DAYS:
+    def refreshed(self, days: Sequence[tuple[Floats, Floats]]) -> "Outlook":
+        """The same with what was typical of some days, where they are enough; what is learnt stays.
+
+        Args:
+            days: starts (s since 1970) of each day's intervals, and their net load in kW; NaN is missing.
+        """
+        known = [(at_s, level_kw) for at_s, level_kw in days if not np.isnan(level_kw).all()]
+        if len(known) < FEWEST_DAYS:
             return self
-        kept = np.isin(local.date, dates)
-        slots = _slots(local[kept], self.interval_s)
-        profile = typical_kw(means.to_numpy(dtype=np.float64)[kept], slots, self.interval_s)
+        starts_s, level_kw = (np.concatenate(part) for part in zip(*known, strict=True))
+        profile = typical_kw(level_kw, self.slots(starts_s), self.interval_s)
         return replace(self, profile_kw=tuple(profile.tolist()))
 
     def _starts_s(self, start: datetime, steps: int) -> Floats:

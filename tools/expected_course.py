@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from grid.telemetry import AREA_SITE, NATIVE_SITE
 from tools.believed import believed_pulses
 from tools.contract import ToolContext
+from tools.followed_outlook import followed_outlook
 from tools.intervals import interval_start, net_load_means
 
 _MARGIN = timedelta(hours=2)
@@ -30,9 +31,9 @@ class ExpectedCourse:
 
 def expected_course(context: ToolContext, hours: float) -> ExpectedCourse | None:
     """The course of the next ``hours``; None without an outlook."""
-    outlook = context.outlook
-    if outlook is None:
+    if context.outlook is None:
         return None
+    outlook = followed_outlook(context.outlook, context.reader).at(context.clock.now())
     step = timedelta(seconds=context.limits.interval_s)
     now = interval_start(context.clock.now(), context.limits.interval_s)
     steps = round(timedelta(hours=hours) / step)

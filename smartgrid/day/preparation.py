@@ -1,13 +1,11 @@
 """What is known before a day begins: model, outlook, limits and prices, all from the rows before it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from grid.accounts import DayInput, day_input
 from grid.intervals import interval_length_s, interval_means
@@ -129,23 +127,13 @@ def _detector(training: tuple[BaseSeries, ...], tz: str) -> FittedDetector | Non
 
 
 def prepare(scenario: Scenario, knowledge: Knowledge, price_seed: int = 0) -> PreparedDay:
-    """Price a day's series as its training rows were, and let the outlook see the days just before."""
+    """Price a day's series as its training rows were."""
     series = scenario.series
-    knowledge = _refreshed(knowledge, series.frame.index < scenario.start, series)
     if knowledge.price_model is not None:
         series = with_synthetic_prices(
             series, knowledge.price_model, site_tz=scenario.tz.key, price_seed=price_seed
         )
     return PreparedDay(scenario.with_series(series), knowledge, price_seed)
-
-
-def _refreshed(knowledge: Knowledge, before: NDArray[np.bool_], series: BaseSeries) -> Knowledge:
-    """What was learnt stays; only what is typical of the time of day is that of the rows ``before``."""
-    outlook = knowledge.area.outlook
-    if outlook is None or not before.any():
-        return knowledge
-    recent = BaseSeries(series.frame[before], series.cadence_s, series.currency, series.price_source)
-    return replace(knowledge, area=replace(knowledge.area, outlook=outlook.refreshed(recent)))
 
 
 def _has_prices(series: BaseSeries) -> bool:

@@ -144,13 +144,23 @@ def test_a_correction_rests_on_no_value_after_now() -> None:
 
 
 def test_the_typical_day_is_refreshed_and_what_was_learnt_stays(learnt: Outlook) -> None:
-    frame = series(10).frame
-    shifted = BaseSeries(frame.assign(net_load_kw=frame["net_load_kw"] + 700.0), 900.0)
-    fresh = learnt.refreshed(shifted)
+    days = days_of(series(10), 700.0)
+    fresh = learnt.refreshed(days)
     assert np.mean(fresh.profile_kw) == pytest.approx(np.mean(learnt.profile_kw) + 700.0, abs=60.0)
     assert (fresh.correction, fresh.price_level_kw) == (learnt.correction, learnt.price_level_kw)
-    few = BaseSeries(shifted.frame.iloc[: 3 * DAY], 900.0)
-    assert learnt.refreshed(few) is learnt
+
+
+def test_too_few_days_or_empty_ones_refresh_nothing(learnt: Outlook) -> None:
+    days = days_of(series(10), 700.0)
+    empty = [(at_s, np.full(len(level_kw), np.nan)) for at_s, level_kw in days[4:]]
+    assert learnt.refreshed([*days[:4], *empty]) is learnt
+
+
+def days_of(past: BaseSeries, more_kw: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Starts and net load of each day."""
+    at_s = pd.DatetimeIndex(past.frame.index).as_unit("s").asi8.astype(np.float64)
+    level_kw = past.frame["net_load_kw"].to_numpy() + more_kw
+    return list(zip(at_s.reshape(-1, DAY), level_kw.reshape(-1, DAY), strict=True))
 
 
 def test_weights_of_a_path_that_is_always_right_follow_it() -> None:

@@ -1,0 +1,82 @@
+"""The outlook of today: what was learnt, with what is typical of the last two weeks in the store."""
+
+from datetime import date, datetime, timedelta
+from threading import Lock
+from typing import Final
+from weakref import WeakKeyDictionary, proxy
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from grid.telemetry import NATIVE_SITE
+from pipeline.arrays import Floats
+from pipeline.outlook import TYPICAL_DAYS, Outlook
+from pipeline.store import SeriesReader
+from tools.believed import believed_pulses
+from tools.intervals import local_day, net_load_means
+
+MOST_PULSES: Final = 20_000
+"""Read in one question at most, or one day: at fast pulses the two weeks are taken up over some questions."""
+_NOON: Final = timedelta(hours=12)
+
+
+class FollowedOutlook:
+    """An outlook whose typical day follows the store; a day is read once, when it is over.
+
+    Weights and errors stay as they were learnt, and so does the typical day while fewer than five of the last
+    fourteen days are known.
+
+    Args:
+        learnt: what training taught.
+        reader: the store; where it judges, days are taken as they are believed.
+    """
+
+    def __init__(self, learnt: Outlook, reader: SeriesReader) -> None:
+        self.learnt = self._current = learnt
+        self._reader: SeriesReader = proxy(reader)  # what is known of a store must not keep it alive
+        self._days: dict[date, tuple[Floats, Floats]] = {}
+        self._lock = Lock()
+
+    def at(self, now: datetime) -> Outlook:
+        """The outlook of a moment's local day."""
+        today = now.astimezone(ZoneInfo(self.learnt.site_tz)).date()
+        wanted = [today - timedelta(days=back) for back in range(1, TYPICAL_DAYS + 1)]
+        with self._lock:
+            missing = [day for day in wanted if day not in self._days]
+            if missing:
+                kept = {day: self._days[day] for day in wanted if day in self._days}
+                self._days = kept | self._read(missing)
+                days = [self._days[day] for day in sorted(self._days)]
+                self._current = self.learnt.refreshed(days)
+            return self._current
+
+    def _read(self, missing: list[date]) -> dict[date, tuple[Floats, Floats]]:
+        """The newest of the missing days, as many as may be read at once."""
+        found: dict[date, tuple[Floats, Floats]] = {}
+        read = 0
+        for day in missing:
+            zone, interval_s = ZoneInfo(self.learnt.site_tz), self.learnt.interval_s
+            noon = datetime.combine(day, datetime.min.time(), tzinfo=zone) + _NOON
+            start, end = local_day(noon, self.learnt.site_tz)
+            pulses = believed_pulses(self._reader, NATIVE_SITE, start, end)
+            count = round((end - start).total_seconds() / interval_s)
+            means = net_load_means(pulses, start, interval_s, count)
+            level_kw = np.array([np.nan if mean is None else mean for mean in means], dtype=np.float64)
+            found[day] = np.asarray(start.timestamp() + interval_s * np.arange(count)), level_kw
+            read += len(pulses)
+            if read + len(pulses) > MOST_PULSES:
+                break
+        return found
+
+
+_FOLLOWED: Final[WeakKeyDictionary[SeriesReader, FollowedOutlook]] = WeakKeyDictionary()
+_LOCK: Final = Lock()
+
+
+def followed_outlook(learnt: Outlook, reader: SeriesReader) -> FollowedOutlook:
+    """That of a store, made at the first question, and again where another one was learnt."""
+    with _LOCK:
+        found = _FOLLOWED.get(reader)
+        if found is None or found.learnt is not learnt:
+            found = _FOLLOWED[reader] = FollowedOutlook(learnt, reader)
+        return found
