@@ -16,13 +16,15 @@ REPLAY: Final = 3
 LARGEST_INTEREST: Final = 0.05
 INTEREST_AT_15_MIN: Final = 0.018
 FULL_SHARE_MIN: Final = 120.0
+JUMP_SHARE: Final = 0.15
+"""Of a full share, for what jumps within a quarter of an hour; half of it within half an hour."""
 LAST_MIN: Final = 210.0
 LAST_SHARE: Final = 0.1
 """Beyond this age the path is kept for its substitutes rather than for alarms."""
 LAST_WITHOUT_DAYS_MIN: Final = 15.0
 """Without past days to compare with only jumps can be told from weather; the path is for substitutes."""
 NO_SHARE: Final = 1e-30
-SIDE_SHARE: Final = 0.05
+SIDE_SHARE: Final = 0.03
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def log_shares(layout: Layout) -> Floats:
     """
     minutes = layout.horizons * layout.cadence_s / 60.0
     path = np.minimum(1.0, (minutes / FULL_SHARE_MIN) ** 1.5)
+    path = np.maximum(path, JUMP_SHARE * np.minimum(1.0, 15.0 / minutes))
     path[minutes > LAST_MIN] = LAST_SHARE
     if layout.days == 0:
         path = np.where(minutes > LAST_WITHOUT_DAYS_MIN, NO_SHARE, 1.0)

@@ -20,7 +20,7 @@ from pipeline.fdia.path_model import PathFit, fit_paths
 from pipeline.fdia.regular import RegularSeries
 from pipeline.fdia.scoring import rearmed
 from pipeline.fdia.sites import Sites
-from pipeline.fdia.tails import NEVER, PARAMETERS, UNFITTED, USUAL_PER_DAY, fit_tail, surprise
+from pipeline.fdia.tails import PARAMETERS, UNFITTED, USUAL_PER_DAY, fit_tail, surprise
 
 FOLDS: Final = 8
 SEGMENTS: Final = 4 * FOLDS
@@ -193,7 +193,7 @@ class _Run:
 
     alarm_day: Booleans
     alarm_week: Booleans
-    distrusted: Booleans
+    calm: Booleans
     statistics: Floats | None
     balance: Floats | None
 
@@ -228,7 +228,7 @@ def _run(
         alarm_week=np.repeat(week, segments),
     )
     alarms = np.zeros((2, clean.length, len(starts)), dtype=np.bool_)
-    distrusted = np.zeros((clean.length, len(starts), len(values)), dtype=np.bool_)
+    calm = np.zeros((clean.length, len(starts), len(values)), dtype=np.bool_)
     statistics, balances = [], []
     for step in range(-clean.burn_in, clean.length):
         at, over = np.minimum(starts + step, last), starts + step >= end
@@ -237,15 +237,15 @@ def _run(
         found = sites.step(pulses, deviation, clean.calendar.block[at], clean.calendar.terms[at])
         if step >= 0:
             alarms[0, step], alarms[1, step] = found.alarm_day, found.alarm_week
-            distrusted[step] = found.distrusted
+            calm[step] = sites.last_calm
             if keep:
                 statistics.append(sites.last_statistics)
                 balances.append(sites.last_balance)
     if not keep:
-        return _Run(alarms[0], alarms[1], distrusted, None, None)
+        return _Run(alarms[0], alarms[1], calm, None, None)
     kept = np.stack([part for part in statistics if part is not None])
     differences = [part for part in balances if part is not None]
-    return _Run(alarms[0], alarms[1], distrusted, kept, np.stack(differences) if differences else None)
+    return _Run(alarms[0], alarms[1], calm, kept, np.stack(differences) if differences else None)
 
 
 def _with_tails(bank: Bank, balance: BalanceFit | None, clean: _Clean) -> tuple[Bank, BalanceFit | None]:
@@ -268,18 +268,15 @@ def _with_tails(bank: Bank, balance: BalanceFit | None, clean: _Clean) -> tuple[
 def _with_usual(
     bank: Bank, balance: BalanceFit | None, clean: _Clean, alarm_day: float, alarm_week: float
 ) -> Bank:
-    """How surprising many clean rows are, outside episodes and their last hour."""
+    """How surprising many clean rows are, without sure episodes and their last hour."""
     run = _run(bank, balance, clean, day=np.array([alarm_day]), week=np.array([alarm_week]), keep=True)
     channels, statistics = len(clean.series.channels), run.kept()
-    hour = bank.layout.hour_rows
     usual = np.zeros((channels, 2))
     for channel in range(channels):
         reached = (surprise(statistics[:, :, channel], bank.tails[channel]) + log_shares(bank.layout)).max(
             axis=2
         )
-        calm = ~run.distrusted[:, :, channel] & (reached > NEVER)
-        for back in range(hour + 1):
-            calm[back:] &= ~run.alarm_day[: len(calm) - back]
+        calm = run.calm[:, :, channel]
         share = min(USUAL_PER_DAY / bank.layout.day_rows, MOST_USUAL_SHARE)
         if calm.sum() * share >= FEWEST_USUAL:
             usual[channel] = np.quantile(reached[calm], 1.0 - share), share

@@ -54,6 +54,7 @@ class LaneVerdicts:
         age: rows since the last trusted pulse, 0 where this one is trusted.
         substitute_kw: the forecast in place of the pulse.
         statistics: lane × statistic, for fitting; NaN where not there.
+        calm: whether the row counts for what is usual.
     """
 
     fresh_day: Floats
@@ -66,6 +67,7 @@ class LaneVerdicts:
     age: Integers
     substitute_kw: Floats
     statistics: Floats
+    calm: Booleans
 
 
 class Lanes(LaneState):
@@ -115,7 +117,7 @@ class Lanes(LaneState):
         substitute = np.where(self._active, self._substitute(self._row - self._origin), substitute)
         self._believe(pulse_kw, substitute)
         self._learn_activity(residual_z)
-        self._learn_usual(raw.max(axis=1))
+        calm = self._learn_usual(raw.max(axis=1))
         self._forecast(block, terms)
         held = np.maximum(
             np.where(self._active, self._held, NEVER), self._trailing(alarm_day | alarm_week, evidence)
@@ -123,7 +125,7 @@ class Lanes(LaneState):
         distrusted, ages = self._active.copy(), np.where(self._active, self._row - self._origin, 0)
         leads = np.where(self._active, self._cause, leading)
         return LaneVerdicts(
-            day, week, leads, alarm_day, alarm_week, held, distrusted, ages, substitute, statistics
+            day, week, leads, alarm_day, alarm_week, held, distrusted, ages, substitute, statistics, calm
         )  # fmt: skip
 
     def coming_kw(self) -> Floats:
@@ -305,14 +307,20 @@ class Lanes(LaneState):
         relative = np.where(known, self._usual, 1.0) / np.where(known, rate, 1.0)
         return np.asarray(np.clip(np.log(np.maximum(relative, LEAST_RATE)), *SHIFT_RANGE))
 
-    def _learn_usual(self, surprise_of: Floats) -> None:
-        """How often rows outside episodes and their last hour are as surprising as many are."""
+    def _learn_usual(self, surprise_of: Floats) -> Booleans:
+        """How often rows are as surprising as many are, but for those of a sure attack and the hour after.
+
+        Rows of weak episodes do: most are false alarms, and without them what is left would look the
+        calmer, and thresholds fall the lower, the more false alarms there are.
+        """
         level, rate = self._bank.usual[self._model].T
-        calm = ~self._active & (self._row - self._anchor_day > self._bank.layout.hour_rows)
-        learnt = calm & (rate > 0.0) & (surprise_of > NEVER)
+        sure = self._active & (self._held >= self.alarm_week)
+        calm = ~sure & (self._row - self._anchor_week > self._bank.layout.hour_rows) & (surprise_of > NEVER)
+        learnt = calm & (rate > 0.0)
         step = 1.0 / (USUAL_MEMORY_DAYS * self._bank.layout.day_rows)
         moved = self._usual + step * ((surprise_of >= level) - self._usual)
         self._usual = np.where(learnt, moved, self._usual)
+        return np.asarray(calm)
 
     def _forecast(self, block: Integers, terms: Floats) -> None:
         """Write the path from this pulse; inside an episode it judges the false level by itself."""

@@ -71,6 +71,7 @@ class Sites:
             history_kw.reshape(count * self._channels, history_kw.shape[2]),
             *(np.repeat(limit, self._channels) for limit in (alarm_day, alarm_week)),
         )
+        self.last_calm: Booleans = np.zeros((0, self._channels), dtype=np.bool_)
         self.last_statistics: Floats | None = None
         self.last_balance: Floats | None = None
         rows = max(1, round(OPEN_S / bank.layout.cadence_s))
@@ -138,6 +139,7 @@ class Sites:
             np.repeat(restored, each),
         )
         shape = (count, each)
+        self.last_calm = verdicts.calm.reshape(shape)
         self.last_statistics = verdicts.statistics.reshape(*shape, -1)
         fresh = verdicts.fresh_week.reshape(shape)
         held = verdicts.held.reshape(shape)

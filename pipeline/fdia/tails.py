@@ -14,6 +14,7 @@ RARE_PER_DAY: Final = 1.0
 USUAL_PER_DAY: Final = 10.0
 LEAST_SLOPE: Final = 0.05
 LEAST_SCALE: Final = 1e-9
+FEWEST_TIES: Final = 5
 NEVER: Final = -50.0
 """Surprise of a statistic that is not there."""
 PARAMETERS: Final = 4
@@ -39,7 +40,18 @@ def fit_tail(statistic: Floats, days: float) -> Floats:
     below = (value - usual) / max(np.log(usual_count / count), 0.5) if value > usual else LEAST_SLOPE
     excess = ordered[: int(count)] - value
     above = float(excess.mean()) if count >= 20 else (below if count >= 1 else 0.0)
-    return np.array([value, -np.log(count / days), max(below, LEAST_SCALE), max(above, LEAST_SLOPE)])
+    at_value = -np.log(count / days)
+    above = max(above, LEAST_SLOPE, _slope_of_ties(ordered, value, at_value, days))
+    return np.array([value, at_value, max(below, LEAST_SCALE), above])
+
+
+def _slope_of_ties(ordered: Floats, value: float, at_value: float, days: float) -> float:
+    """Units per surprise with which no value that clean rows take again and again is rarer than it was."""
+    larger, taken = np.unique(ordered[ordered > value], return_counts=True)
+    reached = np.cumsum(taken[::-1])[::-1]
+    rarer = -np.log(reached / days) - at_value
+    again = (taken >= FEWEST_TIES) & (rarer > 0.0)
+    return float(np.max((larger[again] - value) / rarer[again], initial=0.0))
 
 
 def _value_at(ordered: Floats, rank: float) -> tuple[float, float]:

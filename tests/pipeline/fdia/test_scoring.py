@@ -59,3 +59,11 @@ def test_a_value_that_clean_rows_never_showed_is_rare_and_one_that_ties_make_usu
     assert surprise(np.array(0.0), tail) < -10.0
     assert surprise(np.array(1.0), tail) > 5.0
     assert surprise(np.array(np.nan), tail) < -10.0
+
+
+def test_a_value_that_clean_rows_take_again_and_again_is_no_rarer_than_it_was() -> None:
+    days, twice = 100.0, 12
+    repeats = np.concatenate([np.zeros(9_000), np.ones(110), np.full(twice, 2.0)])
+    tails = fit_tail(repeats, days)
+    assert surprise(np.array([2.0]), tails)[0] <= -np.log(twice / days) + 1e-9
+    assert surprise(np.array([3.0]), tails)[0] > surprise(np.array([2.0]), tails)[0] + 1.0
