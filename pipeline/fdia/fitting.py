@@ -64,7 +64,9 @@ class _Clean:
 
     @property
     def days(self) -> float:
-        return int((self.end - self.starts).sum()) * self.series.cadence_s / 86_400.0
+        """How long the segments were measured: where nothing was, nothing could alarm."""
+        known = np.concatenate(([0], np.cumsum(~np.isnan(self.series.values_kw).all(axis=0))))
+        return int((known[self.end] - known[self.starts]).sum()) * self.series.cadence_s / 86_400.0
 
     def fold_of_rows(self) -> Integers:
         """The fold of each row of the series."""

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -178,3 +179,19 @@ def test_too_few_rows_or_an_unserved_cadence_is_an_error(load: RegularSeries) ->
     fast = RegularSeries(load.stamps, 5.0, load.channels, load.values_kw)
     with pytest.raises(DetectorError, match="cadence 5 s"):
         fit_detector(fast, "UTC")
+
+
+def with_gap(load: RegularSeries, weeks: int) -> RegularSeries:
+    """The load with nothing measured for some weeks in its middle."""
+    half, nothing = len(load) // 2, np.full((1, weeks * 7 * 48), np.nan)
+    values = np.concatenate((load.values_kw[:, :half], nothing, load.values_kw[:, half:]), axis=1)
+    stamps = pd.date_range(load.stamps[0], periods=values.shape[1], freq=pd.Timedelta(minutes=30), unit="us")
+    return RegularSeries(stamps, load.cadence_s, load.channels, values)
+
+
+def test_a_long_gap_in_the_training_rows_leaves_the_rate_of_false_alarms_as_it_is(
+    load: RegularSeries,
+) -> None:
+    whole, broken = (fit_detector(series, "UTC") for series in (load, with_gap(load, 26)))
+    assert broken.alarm_day == pytest.approx(whole.alarm_day, abs=0.25)
+    assert broken.alarm_week == pytest.approx(whole.alarm_week, abs=0.4)
