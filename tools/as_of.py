@@ -46,6 +46,11 @@ class AsOfReader:
         self._at = at
         self._sites = sites
 
+    @property
+    def whole(self) -> SeriesReader:
+        """The reader that knows everything."""
+        return self._reader
+
     def _stamps_before(self, site: str) -> datetime:
         """Pulses with an earlier stamp had ended."""
         cadence_s = self._sites[site].cadence_s if site in self._sites else 0.0

@@ -12,11 +12,14 @@ from grid.telemetry import NATIVE_SITE
 from pipeline.arrays import Floats
 from pipeline.outlook import TYPICAL_DAYS, Outlook
 from pipeline.store import SeriesReader
+from tools.as_of import AsOfReader
 from tools.believed import believed_pulses
 from tools.intervals import local_day, net_load_means
 
 MOST_PULSES: Final = 20_000
 """Read in one question at most, or one day: at fast pulses the two weeks are taken up over some questions."""
+KEPT_DAYS: Final = 60
+"""Remembered: for today's questions, and for those about earlier decisions."""
 _NOON: Final = timedelta(hours=12)
 
 
@@ -35,6 +38,7 @@ class FollowedOutlook:
         self.learnt = self._current = learnt
         self._reader: SeriesReader = proxy(reader)  # what is known of a store must not keep it alive
         self._days: dict[date, tuple[Floats, Floats]] = {}
+        self._today: date | None = None
         self._lock = Lock()
 
     def at(self, now: datetime) -> Outlook:
@@ -43,11 +47,12 @@ class FollowedOutlook:
         wanted = [today - timedelta(days=back) for back in range(1, TYPICAL_DAYS + 1)]
         with self._lock:
             missing = [day for day in wanted if day not in self._days]
-            if missing:
-                kept = {day: self._days[day] for day in wanted if day in self._days}
-                self._days = kept | self._read(missing)
-                days = [self._days[day] for day in sorted(self._days)]
-                self._current = self.learnt.refreshed(days)
+            if not missing and today == self._today:
+                return self._current
+            known = self._days | self._read(missing)
+            self._days = {day: known[day] for day in sorted(known)[-KEPT_DAYS:]}
+            days = [known[day] for day in sorted(wanted) if day in known]
+            self._today, self._current = today, self.learnt.refreshed(days)
             return self._current
 
     def _read(self, missing: list[date]) -> dict[date, tuple[Floats, Floats]]:
@@ -74,7 +79,11 @@ _LOCK: Final = Lock()
 
 
 def followed_outlook(learnt: Outlook, reader: SeriesReader) -> FollowedOutlook:
-    """That of a store, made at the first question, and again where another one was learnt."""
+    """That of a store, made at the first question, and again where another one was learnt.
+
+    What was known at an earlier moment is a part of the store's: days that are over do not change.
+    """
+    reader = reader.whole if isinstance(reader, AsOfReader) else reader
     with _LOCK:
         found = _FOLLOWED.get(reader)
         if found is None or found.learnt is not learnt:

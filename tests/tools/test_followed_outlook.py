@@ -11,6 +11,7 @@ import pytest
 from grid.telemetry import NATIVE_SITE, Telemetry
 from pipeline.outlook import Outlook
 from pipeline.sqlite_store import SqliteStore
+from tools.as_of import AsOfReader
 from tools.followed_outlook import FollowedOutlook, followed_outlook
 
 TZ = "America/Chicago"
@@ -75,6 +76,19 @@ def test_days_of_23_and_25_hours_keep_the_clock_on_the_wall(store: SqliteStore) 
     profile = np.array(FollowedOutlook(LEARNT, store).at(autumn).profile_kw)
     assert np.flatnonzero(profile > 0.0).tolist() == [48, 49, 50, 51]
     assert profile.max() == 500.0
+
+
+def test_an_earlier_day_is_told_from_the_days_before_it_alone(store: SqliteStore) -> None:
+    for back in range(1, 25):
+        measure(store, TODAY - back * DAY, 1_000.0 - back)
+    followed = FollowedOutlook(LEARNT, store)
+    newest = followed.at(TODAY).profile_kw
+    assert followed.at(TODAY - 5 * DAY).profile_kw[0] == pytest.approx(1_000.0 - np.mean(range(6, 20)))
+    assert followed.at(TODAY).profile_kw == newest
+
+
+def test_what_was_known_earlier_is_told_by_the_stores_own_follower(store: SqliteStore) -> None:
+    assert followed_outlook(LEARNT, AsOfReader(store, TODAY, {})) is followed_outlook(LEARNT, store)
 
 
 def test_a_store_has_one_follower_until_another_outlook_is_learnt(store: SqliteStore) -> None:
