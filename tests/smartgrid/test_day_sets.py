@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from grid.telemetry import NATIVE_SITE, Telemetry
+from pipeline.sqlite_store import SqliteStore
 from smartgrid.bench.day_sets import Job, recorded_sets
 from smartgrid.day.preparation import Knowledge, prepare
 from smartgrid.day.scenario import Scenario
+from tools.followed_outlook import FollowedOutlook
 
 
 def test_ercot_is_37_local_days_with_one_model_of_the_time_before_the_first(data_dir: Path) -> None:
@@ -38,14 +41,20 @@ def test_the_stream_sees_two_weeks_before_a_replayed_day(sample_day: Scenario) -
 
 
 def test_what_is_typical_comes_from_the_days_just_before_and_what_is_learnt_does_not(
-    sample_day: Scenario, knowledge: Knowledge
+    sample_day: Scenario, knowledge: Knowledge, tmp_path: Path
 ) -> None:
-    learnt, seen = knowledge.area.outlook, prepare(sample_day, knowledge).knowledge.area.outlook
+    learnt = prepare(sample_day, knowledge).knowledge.area.outlook
     assert learnt is not None
-    assert seen is not None
+    level_kw = sample_day.series.frame["net_load_kw"]
+    stamps = pd.DatetimeIndex(level_kw.index).to_pydatetime().tolist()
+    pairs = zip(stamps, level_kw.tolist(), strict=True)
+    with SqliteStore(tmp_path / "telemetry.db") as store:
+        store.write([Telemetry(NATIVE_SITE, stamp, net_load_kw=kw) for stamp, kw in pairs])
+        seen = FollowedOutlook(learnt, store).at(sample_day.start)
     assert seen.correction == learnt.correction
-    before = sample_day.series.frame.loc[sample_day.series.frame.index < sample_day.start, "net_load_kw"]
+    before = level_kw[level_kw.index < sample_day.start]
     assert np.mean(seen.profile_kw) == pytest.approx(before.mean(), rel=0.01)
+    assert np.mean(learnt.profile_kw) != pytest.approx(before.mean(), rel=0.01)
 
 
 @pytest.fixture(scope="module")
