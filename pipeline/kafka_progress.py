@@ -83,24 +83,6 @@ def _report_lost(place: TopicPartition, *, low: int, resume_at: int, wanted: int
         )  # fmt: skip
 
 
-def patiently(ask: Callable[[], Answer]) -> Answer:
-    """Ask the broker, again for a while where it is away."""
-    give_up = time.monotonic() + BROKER_TIMEOUT_S
-    while True:
-        try:
-            return ask()
-        except KafkaException as error:
-            if not passes(error.args[0]) or time.monotonic() > give_up:
-                raise
-        time.sleep(_RETRY_S)
-
-
-def _rebuild_from(metadata: str | None) -> int:
-    """The offset that a commit names; the log's beginning where it names none."""
-    match = re.fullmatch(r"rebuild_from=([0-9]{1,18})", metadata or "")
-    return int(match[1]) if match else 0
-
-
 def passes(error: KafkaError) -> bool:
     """True for what a broker's restart or a slow network does, and time mends."""
     return error.retriable() or error.code() in {
@@ -116,3 +98,27 @@ def passes(error: KafkaError) -> bool:
         KafkaError.NOT_COORDINATOR,
         KafkaError.REQUEST_TIMED_OUT,
     }
+
+
+def patiently(
+    ask: Callable[[], Answer],
+    mends: Callable[[KafkaError], bool] = passes,
+    *,
+    within_s: float = BROKER_TIMEOUT_S,
+    every_s: float = _RETRY_S,
+) -> Answer:
+    """Ask the broker, again for a while where it is away, or where time mends something else."""
+    give_up_s = time.monotonic() + within_s
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if not mends(error.args[0]) or time.monotonic() > give_up_s:
+                raise
+        time.sleep(every_s)
+
+
+def _rebuild_from(metadata: str | None) -> int:
+    """The offset that a commit names; the log's beginning where it names none."""
+    match = re.fullmatch(r"rebuild_from=([0-9]{1,18})", metadata or "")
+    return int(match[1]) if match else 0

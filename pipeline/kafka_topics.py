@@ -1,11 +1,10 @@
 """The topics of the stream: made once, never changed behind anybody's back."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported without saying so
@@ -18,10 +17,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported wi
 )
 
 from pipeline.errors import TransportError
+from pipeline.kafka_progress import Answer, patiently
 from pipeline.kafka_settings import LARGEST_MESSAGE_BYTES, KafkaConnection
 from pipeline.messages import DEAD_LETTER_TOPIC, FORECASTS_TOPIC, TELEMETRY_TOPIC
-
-Answer = TypeVar("Answer")
 
 TOPICS = (TELEMETRY_TOPIC, FORECASTS_TOPIC, DEAD_LETTER_TOPIC)
 _CONNECT_S = 10.0
@@ -170,11 +168,8 @@ def _entries(admin: AdminClient, name: str) -> dict[str, ConfigEntry]:
 
 def _once_known(ask: Callable[[], Answer]) -> Answer:
     """Ask for a topic that is there; one that was made this moment is not known everywhere yet."""
-    give_up_s = time.monotonic() + _KNOWN_WITHIN_S
-    while True:
-        try:
-            return ask()
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > give_up_s:
-                raise
-        time.sleep(_ASK_AGAIN_S)
+    return patiently(ask, _unknown, within_s=_KNOWN_WITHIN_S, every_s=_ASK_AGAIN_S)
+
+
+def _unknown(error: KafkaError) -> bool:
+    return bool(error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART)

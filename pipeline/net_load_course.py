@@ -172,7 +172,7 @@ def fit_correction(days: Sequence[PastDay], interval_s: float, window: int) -> C
     )
 
 
-def _moments(day: PastDay, window: int) -> Iterator[tuple[int, Floats, Paths]]:
+def past_moments(day: PastDay, window: int) -> Iterator[tuple[int, Floats, Paths]]:
     """Some moments of a day with what was measured until then, and the paths from there on."""
     level_kw = day.net_load_kw
     for now in range(window, len(level_kw) - 1, max(1, window // 2)):
@@ -194,7 +194,7 @@ def _errors(
     for fold in folds:
         course = Correction(window, leads, table.weights(without=fold), (), ())
         for day in (days[number] for number in fold):
-            for now, seen_kw, paths in _moments(day, window):
+            for now, seen_kw, paths in past_moments(day, window):
                 off_kw = np.zeros(at[-1] + 1)
                 off_kw[1:] = course.levels_kw(seen_kw, paths, int(at[-1])) - _ahead_of(day, now, int(at[-1]))
                 errors.append(off_kw[at] - off_kw[np.maximum(at - window, 0)])
@@ -214,7 +214,7 @@ _Sample = tuple[int, int, Floats, float]
 
 def _samples(number: int, day: PastDay, leads: Indices, window: int) -> list[_Sample]:
     found: list[_Sample] = []
-    for now, seen_kw, paths in _moments(day, window):
+    for now, seen_kw, paths in past_moments(day, window):
         reached = leads[leads < len(day.net_load_kw) - now]
         inputs = course_inputs(seen_kw, paths, reached, window)
         change_kw = day.net_load_kw[now + reached] - day.net_load_kw[now]

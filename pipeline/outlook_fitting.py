@@ -12,7 +12,7 @@ import pandas as pd
 from grid.accounts import ramp_steps
 from grid.intervals import change_30min
 from pipeline.arrays import Floats
-from pipeline.net_load_course import PastDay, fit_correction
+from pipeline.net_load_course import PastDay, fit_correction, past_moments
 from pipeline.outlook import TYPICAL_DAYS, Outlook, typical_kw
 from pipeline.price_course import PricedMoment, fit_price_course
 
@@ -118,14 +118,13 @@ def _day(own: Outlook, rows: pd.DataFrame) -> _Day:
 
 def _moments(outlook: Outlook, day: _Day, window: int) -> Iterator[PricedMoment]:
     """What was expected at some moments of a day."""
-    level, looks_back = day.past.net_load_kw, outlook.looks_back
+    level = day.past.net_load_kw
     assert outlook.correction is not None  # noqa: S101 - with_courses has just set it
-    for now in range(window, len(level) - 2, max(1, window // 2)):
-        if np.isnan(level[now]):
-            continue
-        first = max(0, now + 1 - looks_back)
+    for now, seen_kw, paths in past_moments(day.past, window):
         steps = len(level) - 1 - now
-        ahead = outlook.correction.levels_kw(level[first : now + 1], day.past.paths.since(first), steps)
+        if steps < 2:
+            continue
+        ahead = outlook.correction.levels_kw(seen_kw, paths, steps)
         levels = np.concatenate((level[now + 1 - window : now + 1], ahead))
         yield PricedMoment(day.price[now + 1 :], day.day_ahead[now + 1 :], levels)
 

@@ -1,6 +1,6 @@
 """The outlook of today: what was learnt, with what is typical of the last two weeks in the store."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from threading import Lock
 from typing import Final
 from weakref import WeakKeyDictionary, proxy
@@ -20,7 +20,6 @@ MOST_PULSES: Final = 20_000
 """Read in one question at most, or one day: at fast pulses the two weeks are taken up over some questions."""
 KEPT_DAYS: Final = 60
 """Remembered: for today's questions, and for those about earlier decisions."""
-_NOON: Final = timedelta(hours=12)
 
 
 class FollowedOutlook:
@@ -58,10 +57,9 @@ class FollowedOutlook:
     def _read(self, missing: list[date]) -> dict[date, tuple[Floats, Floats]]:
         """The newest of the missing days, as many as may be read at once."""
         found: dict[date, tuple[Floats, Floats]] = {}
-        read = 0
+        read, interval_s = 0, self.learnt.interval_s
         for day in missing:
-            zone, interval_s = ZoneInfo(self.learnt.site_tz), self.learnt.interval_s
-            noon = datetime.combine(day, datetime.min.time(), tzinfo=zone) + _NOON
+            noon = datetime.combine(day, time(12), tzinfo=ZoneInfo(self.learnt.site_tz))
             start, end = local_day(noon, self.learnt.site_tz)
             pulses = believed_pulses(self._reader, NATIVE_SITE, start, end)
             count = round((end - start).total_seconds() / interval_s)

@@ -50,6 +50,7 @@ class _Clean:
         first, end: of each segment, what it may see of the rows before it, and where it ends.
         length: rows of the longest segment.
         burn_in: rows judged before each without being counted.
+        days: how long the segments were measured: where nothing was, nothing could alarm.
     """
 
     series: RegularSeries
@@ -61,12 +62,7 @@ class _Clean:
     end: Integers
     length: int
     burn_in: int
-
-    @property
-    def days(self) -> float:
-        """How long the segments were measured: where nothing was, nothing could alarm."""
-        known = np.concatenate(([0], np.cumsum(~np.isnan(self.series.values_kw).all(axis=0))))
-        return int((known[self.end] - known[self.starts]).sum()) * self.series.cadence_s / 86_400.0
+    days: float
 
     def fold_of_rows(self) -> Integers:
         """The fold of each row of the series."""
@@ -145,7 +141,9 @@ def _clean(
     fold = np.arange(len(starts)) * FOLDS // len(starts)
     length = int((end - starts).max())
     calendar = layout.calendar(series.stamps)
-    return _Clean(series, calendar, deviations, starts, fold, first, end, length, burn_in)
+    known = np.concatenate(([0], np.cumsum(~np.isnan(series.values_kw).all(axis=0))))
+    days = int((known[end] - known[starts]).sum()) * series.cadence_s / 86_400.0
+    return _Clean(series, calendar, deviations, starts, fold, first, end, length, burn_in, days)
 
 
 def _bank(fits: list[PathFit], values_kw: Floats, layout: Layout) -> Bank:

@@ -1,5 +1,6 @@
 """The expected course: what was measured corrects what was known beforehand."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from grid.series import BaseSeries
 from pipeline.net_load_course import Correction, PastDay, Paths, fit_correction
-from pipeline.outlook import Outlook, fit_outlook
+from pipeline.outlook import Course, Outlook, fit_outlook
 
 TZ = "America/Los_Angeles"
 START = pd.Timestamp("2024-01-08", tz=TZ)
@@ -45,21 +46,27 @@ def learnt() -> Outlook:
     return fit_outlook([series(20)], site_tz=TZ)
 
 
-def judged(learnt: Outlook, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Errors of the course and of the bare outlook's shape, and the course's sigmas, on days not learnt."""
-    frame = series(26, seed=2).frame
+def courses(
+    learnt: Outlook, steps: int, memory: float = MEMORY
+) -> Iterator[tuple[Course, np.ndarray, np.ndarray]]:
+    """On days not learnt: a course, and what the bare outlook says and what came from its first level on."""
+    frame = series(26, seed=2, memory=memory).frame
     levels = frame["net_load_kw"].to_numpy()
     times = pd.DatetimeIndex(frame.index).to_pydatetime().tolist()
     prices = dict(zip(times, frame["da_price_usd_per_mwh"].tolist(), strict=True))
-    rows = []
     for now in range(20 * DAY, len(levels) - steps, 7):
         course = learnt.course(levels[now - learnt.looks_back : now].tolist(), times[now], steps, prices)
         assert course is not None
         bare = np.array(learnt.levels_kw(times[now] - INTERVAL, steps + 1, prices))
-        truth = levels[now + steps - 1]
-        rows.append(
-            (course.levels_kw[-1] - truth, levels[now - 1] + bare[-1] - bare[0] - truth, course.sigma_kw[-1])
-        )
+        yield course, bare, levels[now - 1 : now + steps]
+
+
+def judged(learnt: Outlook, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Errors of the course and of the bare outlook's shape, and the course's sigmas, on days not learnt."""
+    rows = [
+        (course.levels_kw[-1] - came[-1], came[0] + bare[-1] - bare[0] - came[-1], course.sigma_kw[-1])
+        for course, bare, came in courses(learnt, steps)
+    ]
     ours, bare_errors, sigmas = np.array(rows).T
     return ours, bare_errors, sigmas
 
@@ -83,19 +90,12 @@ def test_sigma_says_how_wrong_thirty_minutes_are(learnt: Outlook) -> None:
 
 
 def test_sigma_says_how_wrong_a_later_half_hour_is() -> None:
-    window, steps, fickle = 2, 16, 0.3
+    window, fickle = 2, 0.3
     learnt = fit_outlook([series(20, memory=fickle)], site_tz=TZ)
-    frame = series(26, seed=2, memory=fickle).frame
-    levels = frame["net_load_kw"].to_numpy()
-    times = pd.DatetimeIndex(frame.index).to_pydatetime().tolist()
-    prices = dict(zip(times, frame["da_price_usd_per_mwh"].tolist(), strict=True))
     inside = []
-    for now in range(20 * DAY, len(levels) - steps, 7):
-        course = learnt.course(levels[now - learnt.looks_back : now].tolist(), times[now], steps, prices)
-        assert course is not None
-        told = course.levels_kw[steps] - course.levels_kw[steps - window]
-        came = levels[now + steps - 1] - levels[now + steps - 1 - window]
-        inside.append(abs(told - came) < 1.2816 * course.sigma_kw[-1])
+    for course, _, came in courses(learnt, 16, fickle):
+        told = course.levels_kw[-1] - course.levels_kw[-1 - window]
+        inside.append(abs(told - (came[-1] - came[-1 - window])) < 1.2816 * course.sigma_kw[-1])
     assert np.mean(inside) == pytest.approx(0.8, abs=0.06)
 
 
