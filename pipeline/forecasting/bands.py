@@ -6,7 +6,7 @@ risk (|median| + 2 spreads) are calibrated apart: a ramp that is missed is one t
 than its median says, so on that side they get less of the tail (on both where the median is next
 to nothing), and the others a little more, so that all together hold what the quantiles promise.
 How many are set apart, and how far
-they are widened, is the first step of a ladder at which the band holds 75 % of the largest 1 % of
+they are widened, is the first step of a ladder at which the band holds 80 % of the largest 1 % of
 the changes in those 28 days: where ramps announce themselves almost nothing has to be widened.
 """
 
@@ -32,7 +32,7 @@ LADDER: Final = (
     *((0.25, 0.07), (0.3, 0.05), (0.35, 0.03), (0.4, 0.025), (0.45, 0.02), (0.5, 0.015)),
 )
 """Steps: which share of the forecasts is set apart, and which part of the tail its far side is left."""
-RAMP_COVERAGE: Final = 0.75
+RAMP_COVERAGE: Final = 0.8
 _RAMP_SHARE: Final = 0.01
 _JUDGED: Final = (0.1, 0.9)
 _SPREADS_IN_RISK: Final = 2.0

@@ -1,9 +1,11 @@
 """The forecaster: a linear stage, XGBoost trees on what it leaves, trees of their own, and a spread.
 
-The median is the linear stage plus trees on its out-of-fold error, mixed with trees that see the
-change itself; the nearer the change comes to a ramp, the less the latter count, for trees fall
-short of what they have rarely seen. The spread is the size of error to expect: bands are the
-median plus multiples of it, which :mod:`pipeline.forecasting.bands` calibrates as time goes on.
+Two medians are mixed. That of calm times is the mean of the linear stage plus trees on its
+out-of-fold error, and of trees that see the change itself. That of ramps is the linear stage plus
+the mean of two sets of trees that learn a row the more, the larger its change was. The nearer the
+change comes to a ramp, the more the second counts: trees fall short of what they have rarely seen.
+The spread is the size of error to expect: bands are the median plus multiples of it, which
+:mod:`pipeline.forecasting.bands` calibrates as time goes on.
 """
 
 from collections.abc import Mapping
@@ -25,13 +27,13 @@ FEWEST_ROWS: Final = 200
 LARGEST_ROWS: Final = 100_000
 RAMP_PERCENT: Final = 99.0
 _FOLDS: Final = 4
-_DIRECT_SHARE: Final = 0.5
 _LARGEST_ERROR: Final = 6.0
 _SMALLEST_SPREAD: Final = 0.02
 _SEED: Final = 7
+_RAMPING_SEEDS: Final = (101, 102)
 _NOT_LINEAR: Final = frozenset({"day_part", "weekday", "level_kw"})
 _NOT_LINEAR_PREFIXES: Final = ("day_sin", "day_cos", "year_")
-_SAMPLING: Final = {"subsample": 0.7, "colsample_bynode": 0.3, "tree_method": "hist", "seed": _SEED}
+_SAMPLING: Final = {"subsample": 0.7, "colsample_bynode": 0.3, "tree_method": "hist"}
 LINEAR_INPUT: Final = "linear stage"
 AVERAGE: Final = "average"
 
@@ -48,8 +50,8 @@ class TreeSettings:
     max_bin: int = 64
 
 
-RESIDUAL_TREES: Final = TreeSettings("reg:absoluteerror", 300, 6, 0.04, 20)
-DIRECT_TREES: Final = TreeSettings("reg:absoluteerror", 250, 6, 0.06, 10, 128)
+RESIDUAL_TREES: Final = TreeSettings("reg:absoluteerror", 150, 6, 0.08, 20)
+DIRECT_TREES: Final = TreeSettings("reg:absoluteerror", 100, 6, 0.12, 10, 128)
 SPREAD_TREES: Final = TreeSettings("reg:squarederror", 120, 4, 0.06, 100)
 
 
@@ -63,7 +65,9 @@ class Forecaster:
         ramp_kw: 99th percentile of the training |change|.
         rows: how many it learnt from.
         linear: the linear stage.
-        residual, direct, spread: the trees.
+        residual, direct: trees of calm times, on what the line leaves and on the change itself.
+        ramping: sets of trees on what the line leaves, large changes weighted.
+        spread: trees of the error to expect.
     """
 
     layout: RowLayout
@@ -73,6 +77,7 @@ class Forecaster:
     linear: LinearStage
     residual: xgboost.Booster
     direct: xgboost.Booster
+    ramping: tuple[xgboost.Booster, ...]
     spread: xgboost.Booster
 
     def predict(self, rows: Floats) -> tuple[Floats, Floats]:
@@ -84,7 +89,7 @@ class Forecaster:
         if len(rows) == 0:
             return np.empty(0), np.empty(0)
         parts = self._parts(rows)
-        median = parts.ramping * (1.0 - parts.direct_share) + parts.direct * parts.direct_share
+        median = parts.ramping * (1.0 - parts.calm_share) + parts.calm * parts.calm_share
         spread = np.maximum(_predict(self.spread, parts.inputs), _SMALLEST_SPREAD)
         return median * self.scale_kw, spread * self.scale_kw
 
@@ -98,19 +103,19 @@ class Forecaster:
         scaled = _scaled(rows, self.layout, self.scale_kw)
         of_column = list(self.layout.families.values())
         line = self.linear.contributions(scaled, _day_part(rows, self.layout))
-        residual = _shap(self.residual, parts.inputs)
-        direct = _shap(self.direct, parts.inputs[:, :-1])
         found: dict[str, Floats] = {family: np.zeros(len(rows)) for family in dict.fromkeys(of_column)}
         found |= {LINEAR_INPUT: np.zeros(len(rows)), AVERAGE: np.zeros(len(rows))}
-        share = parts.direct_share
+        half_calm = parts.calm_share / 2
+        ramping = (1.0 - parts.calm_share) / len(self.ramping)
 
         def give(values: Floats, families: list[str], weight: Floats) -> None:
             for family, column in zip(families, values.T, strict=True):
                 found[family] = found[family] + column * weight * self.scale_kw
 
-        give(line, [*(of_column[place] for place in self.linear.columns), AVERAGE], 1.0 - share)
-        give(residual, [*of_column, LINEAR_INPUT, AVERAGE], 1.0 - share)
-        give(direct, [*of_column, AVERAGE], share)
+        give(line, [*(of_column[place] for place in self.linear.columns), AVERAGE], 1.0 - half_calm)
+        for trees, weight in ((self.residual, half_calm), *((each, ramping) for each in self.ramping)):
+            give(_shap(trees, parts.inputs), [*of_column, LINEAR_INPUT, AVERAGE], weight)
+        give(_shap(self.direct, parts.inputs[:, :-1]), [*of_column, AVERAGE], half_calm)
         return MappingProxyType(found)
 
     def tree_inputs(self, rows: Floats) -> NDArray[np.float32]:
@@ -122,18 +127,18 @@ class Forecaster:
         scaled = _scaled(rows, self.layout, self.scale_kw)
         line = self.linear.predict(scaled, _day_part(rows, self.layout))
         inputs = _inputs(scaled, line)
-        ramping = line + _predict(self.residual, inputs)
+        ramping = line + np.mean([_predict(trees, inputs) for trees in self.ramping], axis=0)
+        calm = (line + _predict(self.residual, inputs) + _predict(self.direct, inputs[:, :-1])) / 2
         near = np.abs(ramping) * (self.scale_kw / self.ramp_kw)
-        share = _DIRECT_SHARE * np.maximum(0.0, 1.0 - near)
-        return _Parts(inputs, ramping, _predict(self.direct, inputs[:, :-1]), share)
+        return _Parts(inputs, ramping, calm, np.maximum(0.0, 1.0 - near))
 
 
 @dataclass(frozen=True)
 class _Parts:
     inputs: NDArray[np.float32]
     ramping: Floats
-    direct: Floats
-    direct_share: Floats
+    calm: Floats
+    calm_share: Floats
 
 
 def fit_forecaster(rows: Floats, change_kw: Floats, ts_us: Micros, layout: RowLayout) -> Forecaster:
@@ -166,6 +171,7 @@ def fit_forecaster(rows: Floats, change_kw: Floats, ts_us: Micros, layout: RowLa
     line = _out_of_fold(scaled, target, day_part, fold, columns)
     inputs = _inputs(scaled, line)
     error = np.minimum(np.abs(target - line), _LARGEST_ERROR)
+    weight = 1.0 + np.abs(target)
     return Forecaster(
         layout=layout,
         scale_kw=scale_kw,
@@ -174,6 +180,7 @@ def fit_forecaster(rows: Floats, change_kw: Floats, ts_us: Micros, layout: RowLa
         linear=linear,
         residual=_grow(inputs, target - line, RESIDUAL_TREES),
         direct=_grow(inputs[:, :-1], target, DIRECT_TREES),
+        ramping=tuple(_grow(inputs, target - line, RESIDUAL_TREES, weight, seed) for seed in _RAMPING_SEEDS),
         spread=_grow(inputs, error, SPREAD_TREES),
     )
 
@@ -211,10 +218,17 @@ def _inputs(scaled: Floats, line: Floats) -> NDArray[np.float32]:
     return np.column_stack([scaled, line]).astype(np.float32)
 
 
-def _grow(inputs: NDArray[np.float32], target: Floats, settings: TreeSettings) -> xgboost.Booster:
-    data = xgboost.QuantileDMatrix(inputs, label=target, max_bin=settings.max_bin, nthread=1)
+def _grow(
+    inputs: NDArray[np.float32],
+    target: Floats,
+    settings: TreeSettings,
+    weight: Floats | None = None,
+    seed: int = _SEED,
+) -> xgboost.Booster:
+    data = xgboost.QuantileDMatrix(inputs, label=target, weight=weight, max_bin=settings.max_bin, nthread=1)
     parameters: dict[str, Any] = {
         **_SAMPLING,
+        "seed": seed,
         "objective": settings.objective,
         "max_depth": settings.max_depth,
         "learning_rate": settings.learning_rate,

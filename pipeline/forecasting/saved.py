@@ -30,8 +30,9 @@ from pipeline.whole_file import write_whole
 METADATA_FILE: Final = "model.json"
 ARRAYS_FILE: Final = "arrays.npz"
 KIND: Final = "smartgrid-forecast"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 _TREES: Final = ("residual", "direct", "spread")
+_RAMPING: Final = ("ramping-1", "ramping-2")
 _AGAIN: Final = "train again with 'smartgrid train'"
 
 
@@ -119,7 +120,7 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     kind: Literal["smartgrid-forecast"] = KIND
-    format: Literal[2] = FORMAT_VERSION
+    format: Literal[3] = FORMAT_VERSION
     files: dict[str, str]
     metadata: ForecastMetadata
 
@@ -283,8 +284,9 @@ def _contents(forecasters: Mapping[float, Forecaster], bands: Mapping[float, Ban
         arrays[f"{mark}.bands.risk_limit_kw"] = np.float64(state.risk_limit_kw)
         arrays[f"{mark}.bands.multiples"] = state.multiples
         arrays[f"{mark}.bands.scores"] = state.scores
-        for part in _TREES:
-            booster: xgboost.Booster = getattr(forecaster, part)
+        trees = {part: getattr(forecaster, part) for part in _TREES}
+        trees |= dict(zip(_RAMPING, forecaster.ramping, strict=True))
+        for part, booster in trees.items():
             contents[f"{mark}-{part}.ubj"] = bytes(booster.save_raw("ubj"))
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
@@ -303,9 +305,10 @@ def _parsed(
             line = LinearStage(
                 *(arrays[f"{mark}.linear.{part}"] for part in ("columns", "center", "width", "weights"))
             )
-            trees = {part: _booster(contents[f"{mark}-{part}.ubj"]) for part in _TREES}
+            trees = {part: _booster(contents[f"{mark}-{part}.ubj"]) for part in (*_TREES, *_RAMPING)}
+            ramping = tuple(trees.pop(part) for part in _RAMPING)
             forecasters[item.horizon_s] = Forecaster(
-                layout, item.scale_kw, item.ramp_kw, item.rows, line, **trees
+                layout, item.scale_kw, item.ramp_kw, item.rows, line, ramping=ramping, **trees
             )
             day = int(arrays[f"{mark}.bands.day"])
             bands[item.horizon_s] = BandState(

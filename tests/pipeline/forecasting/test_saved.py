@@ -137,7 +137,9 @@ def test_series_of_several_kinds_or_without_net_load_cannot_be_learnt_together(
         train_forecast(make_series(5.0, 900.0), site_tz=TZ, horizons_s=(300.0,))
 
 
-@pytest.mark.parametrize("name", ["arrays.npz", "1800s-residual.ubj", "3600s-spread.ubj"])
+@pytest.mark.parametrize(
+    "name", ["arrays.npz", "1800s-residual.ubj", "1800s-ramping-2.ubj", "3600s-spread.ubj"]
+)
 def test_a_damaged_or_absent_file_is_refused_by_name(saved: Path, name: str) -> None:
     whole = (saved / name).read_bytes()
     (saved / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -157,7 +159,7 @@ def test_a_foreign_or_empty_document_is_refused(saved: Path, content: str) -> No
 
 def test_a_document_of_a_later_format_is_refused(saved: Path) -> None:
     document = json.loads((saved / "model.json").read_text())
-    (saved / "model.json").write_text(json.dumps({**document, "format": 3}))
+    (saved / "model.json").write_text(json.dumps({**document, "format": 4}))
     with pytest.raises(ModelError, match="format: "):
         TrainedForecast.load(saved)
 
