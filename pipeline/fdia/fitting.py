@@ -2,7 +2,8 @@
 
 Training rows are cut into segments; each is judged by a model that was fitted without it, in the
 very loop that judges new pulses, episodes and substitutes included. So thresholds give their
-nominal rate of false alarms, counted as users count them (re-armed hourly).
+nominal rate of false alarms, counted as users count them (re-armed hourly). What was learnt from a
+part of a year meets seasons that it has not seen: its thresholds lie higher.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pipeline.fdia.bank import Bank, interest_kw, log_shares, statistics_count
 from pipeline.fdia.detector import DetectorModel, balance_deviations
 from pipeline.fdia.errors import DetectorError
 from pipeline.fdia.lanes import LARGEST_Z
-from pipeline.fdia.layout import DAYS, Booleans, Calendar, Floats, Integers, Layout
+from pipeline.fdia.layout import DAY_S, DAYS, Booleans, Calendar, Floats, Integers, Layout
 from pipeline.fdia.path_model import PathFit, fit_paths
 from pipeline.fdia.regular import RegularSeries
 from pipeline.fdia.scoring import rearmed
@@ -37,6 +38,9 @@ MOST_USUAL_SHARE: Final = 0.2
 FEWEST_USUAL: Final = 300
 """Rows over the usual level without which nothing is learnt of how often they come."""
 NO_ALARM: Final = 1e9
+YEAR_DAYS: Final = 365.0
+CAUTION: Final = 0.5
+"""Surprise added to both thresholds per e-fold that the past is shorter than a year: seasons are to come."""
 LEAST_WEEK_GAP: Final = float(np.log(7.0))
 """Between the two thresholds where no past days are compared with: an episode there is a jump, and rare."""
 
@@ -82,7 +86,7 @@ def fit_detector(series: RegularSeries, site_tz: str, days: int = DAYS) -> Detec
     Raises:
         DetectorError: for too few rows, or a cadence that is not served.
     """
-    layout = Layout(series.cadence_s, site_tz, days)
+    layout, series = Layout(series.cadence_s, site_tz, days), series.without_long_gaps()
     sides = series.balance_sides()
     balance = None if sides is None else measure_balance(*sides)
     clean = _cut(series, layout, balance) if days else _cut_runs(series, layout, balance)
@@ -142,7 +146,7 @@ def _clean(
     length = int((end - starts).max())
     calendar = layout.calendar(series.stamps)
     known = np.concatenate(([0], np.cumsum(~np.isnan(series.values_kw).all(axis=0))))
-    days = int((known[end] - known[starts]).sum()) * series.cadence_s / 86_400.0
+    days = int((known[end] - known[starts]).sum()) * series.cadence_s / DAY_S
     return _Clean(series, calendar, deviations, starts, fold, first, end, length, burn_in, days)
 
 
@@ -295,7 +299,16 @@ def _thresholds(bank: Bank, balance: BalanceFit | None, clean: _Clean) -> tuple[
         tried = np.maximum(week + np.array(offsets), day)
         run = _run(bank, balance, clean, day=np.full(len(tried), day), week=tried)
         week = _at_rate(tried, run.alarm_week, (1.0 - ECHO_RESERVE) * PER_WEEK, clean, bank.layout)
-    return (day, max(day, week)) if bank.layout.days else (week - LEAST_WEEK_GAP, week)
+    if not bank.layout.days:
+        return week - LEAST_WEEK_GAP, week
+    margin = _caution(clean.series)
+    return day + margin, max(day, week) + margin
+
+
+def _caution(series: RegularSeries) -> float:
+    """By how much thresholds are raised that rest on less than a year of measured days."""
+    days = float((~np.isnan(series.values_kw).all(axis=0)).sum()) * series.cadence_s / DAY_S
+    return CAUTION * max(0.0, float(np.log(YEAR_DAYS / days)))
 
 
 def _at_rate(tried: Floats, alarm: Booleans, per_day: float, clean: _Clean, layout: Layout) -> float:

@@ -14,7 +14,7 @@ from pipeline.fdia.layout import DAY_S, DAYS
 from pipeline.fdia.regular import RegularSeries, measured_channels, to_regular
 
 MOST_DAYS: Final = 400
-"""Learnt from: the newest; a year shows every season."""
+"""Learnt from: the newest that were measured, however old; a year shows every season."""
 LEAST_FULL_DAYS: Final = 35
 FEWEST_GAPS_SHARE: Final = 0.5
 
@@ -35,10 +35,10 @@ def learn_detector(
     parts = [series] if isinstance(series, BaseSeries) else list(series)
     frame = pd.concat([interval_means(part) for part in parts]).sort_index()
     frame = frame[~frame.index.duplicated()]
-    frame = frame[frame.index >= frame.index[-1] - pd.Timedelta(days=MOST_DAYS)]
     cadence_s = max(SHORTEST_INTERVAL_S, parts[0].cadence_s)
-    chosen = tuple(channels) if channels else measured_channels(frame)
-    regular, _ = to_regular(BaseSeries(frame, cadence_s), chosen)
+    measured = frame.dropna(how="all", subset=list(channels or measured_channels(frame)))
+    newest = measured.iloc[-round(MOST_DAYS * DAY_S / cadence_s) :]
+    regular, _ = to_regular(BaseSeries(newest, cadence_s), tuple(channels or measured_channels(newest)))
     short = fit_detector(regular, site_tz, 0)
     return FittedDetector(fit_detector(regular, site_tz, DAYS) if _fits_full(regular) else None, short)
 
@@ -46,5 +46,5 @@ def learn_detector(
 def _fits_full(regular: RegularSeries) -> bool:
     """Whether there are weeks without many gaps."""
     rows = LEAST_FULL_DAYS * DAY_S / regular.cadence_s
-    known = np.asarray(~np.isnan(regular.values_kw).any(axis=0))
-    return len(regular) >= rows and float(known.mean()) >= FEWEST_GAPS_SHARE
+    known = np.asarray(~np.isnan(regular.without_long_gaps().values_kw).any(axis=0))
+    return len(known) >= rows and float(known.mean()) >= FEWEST_GAPS_SHARE

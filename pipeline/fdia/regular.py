@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,15 @@ import pandas as pd
 from grid.series import POWER_CHANNELS, BaseSeries
 from pipeline.fdia.balance import balance_sides
 from pipeline.fdia.errors import DetectorError
-from pipeline.fdia.layout import Floats, Integers
+from pipeline.fdia.layout import DAY_S, DAYS, Floats, Integers
+
+LONGEST_GAP_DAYS: Final = DAYS + 1
+"""No row looks back across so many days."""
 
 
 @dataclass(frozen=True)
 class RegularSeries:
-    """Rows at an even cadence; absent ones are NaN.
+    """Rows at an even cadence; absent ones are NaN, or not there (:meth:`without_long_gaps`).
 
     Attributes:
         stamps: start of each row, UTC.
@@ -35,6 +39,14 @@ class RegularSeries:
         """Rows [first, end)."""
         rows = slice(first, end)
         return RegularSeries(self.stamps[rows], self.cadence_s, self.channels, self.values_kw[:, rows])
+
+    def without_long_gaps(self) -> "RegularSeries":
+        """Of a gap its first days alone, so that years without a meter cost nothing to learn from."""
+        rows = np.arange(len(self))
+        known = ~np.isnan(self.values_kw).all(axis=0)
+        since = rows - np.maximum.accumulate(np.where(known, rows, 0))
+        kept = since * self.cadence_s <= LONGEST_GAP_DAYS * DAY_S
+        return RegularSeries(self.stamps[kept], self.cadence_s, self.channels, self.values_kw[:, kept])
 
     def channel(self, name: str) -> Floats | None:
         """A channel's rows, None where it is absent."""
