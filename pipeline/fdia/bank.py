@@ -11,7 +11,9 @@ PULSE: Final = 0
 NOISE: Final = 1
 FROZEN: Final = 2
 REPLAY: Final = 3
-"""Places of the statistics that follow those of the path."""
+DELAY: Final = REPLAY + len(REPLAY_ROWS)
+SIDES: Final = DELAY + 1
+"""Places of the statistics that follow those of the path, and how many they are."""
 
 LARGEST_INTEREST: Final = 0.05
 INTEREST_AT_15_MIN: Final = 0.018
@@ -38,6 +40,7 @@ class Bank:
         interest_kw: model × horizon: the smallest deviation worth an alarm, by age.
         level_kw: model: mean of |channel|.
         resolution_kw: model: differences below it count as none.
+        repeat: model × delay: −ln of how often a row that moved repeats the one so long before by chance.
         ordinary: model: mean of |one-step residual| in spreads on clean rows.
         tails: model × statistic × :data:`pipeline.fdia.tails.PARAMETERS`.
         usual: model × (a surprise that clean rows reach often, the share of rows that do); a share of
@@ -50,6 +53,7 @@ class Bank:
     interest_kw: Floats
     level_kw: Floats
     resolution_kw: Floats
+    repeat: Floats
     ordinary: Floats
     tails: Floats
     usual: Floats
@@ -66,7 +70,7 @@ class Bank:
 
 def statistics_count(layout: Layout) -> int:
     """How many statistics a channel has."""
-    return len(layout.horizons) + REPLAY + len(REPLAY_ROWS)
+    return len(layout.horizons) + SIDES
 
 
 def interest_kw(spread_kw: Floats, level_kw: float, layout: Layout) -> Floats:
@@ -91,6 +95,6 @@ def log_shares(layout: Layout) -> Floats:
     path[minutes > LAST_MIN] = LAST_SHARE
     if layout.days == 0:
         path = np.where(minutes > LAST_WITHOUT_DAYS_MIN, NO_SHARE, 1.0)
-    side = np.full(REPLAY + len(REPLAY_ROWS), SIDE_SHARE)
+    side = np.full(SIDES, SIDE_SHARE)
     shares = np.concatenate([path, side])
     return np.asarray(np.log(shares / shares.sum()))

@@ -17,13 +17,14 @@ from pipeline.fdia.layout import Layout
 from pipeline.whole_file import write_whole
 
 DETECTOR_FILE: Final = "detector.npz"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _ARRAYS: Final = (
     "weights",
     "spread_kw",
     "interest_kw",
     "level_kw",
     "resolution_kw",
+    "repeat",
     "ordinary",
     "tails",
     "usual",

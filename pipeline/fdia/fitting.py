@@ -6,13 +6,14 @@ nominal rate of false alarms, counted as users count them (re-armed hourly). Wha
 part of a year meets seasons that it has not seen: its thresholds lie higher.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
 
 from pipeline.fdia.balance import BalanceFit, measure_balance
-from pipeline.fdia.bank import Bank, interest_kw, log_shares, statistics_count
+from pipeline.fdia.bank import DELAY, Bank, interest_kw, log_shares, statistics_count
+from pipeline.fdia.copies import repeat_rarity
 from pipeline.fdia.detector import DetectorModel, balance_deviations
 from pipeline.fdia.errors import DetectorError
 from pipeline.fdia.lanes import LARGEST_Z
@@ -21,7 +22,7 @@ from pipeline.fdia.path_model import PathFit, fit_paths
 from pipeline.fdia.regular import RegularSeries
 from pipeline.fdia.scoring import rearmed
 from pipeline.fdia.sites import Sites
-from pipeline.fdia.tails import PARAMETERS, UNFITTED, USUAL_PER_DAY, fit_tail, surprise
+from pipeline.fdia.tails import LEAST_SLOPE, PARAMETERS, UNFITTED, USUAL_PER_DAY, fit_tail, surprise
 
 FOLDS: Final = 8
 SEGMENTS: Final = 4 * FOLDS
@@ -168,6 +169,7 @@ def _bank(fits: list[PathFit], values_kw: Floats, layout: Layout) -> Bank:
         interest_kw=each(interest),
         level_kw=each(np.maximum(level, 1e-9)),
         resolution_kw=each(resolution),
+        repeat=each(np.stack([repeat_rarity(values, layout.delays) for values in values_kw])),
         ordinary=each(ordinary),
         tails=np.tile(UNFITTED, (folds * len(fits), statistics_count(layout), 1)),
         usual=np.zeros((folds * len(fits), 2)),
@@ -187,7 +189,7 @@ def _resolution_kw(values_kw: Floats) -> float:
 
 
 def _last_fold(bank: Bank, channels: int) -> Bank:
-    parts = ("weights", "spread_kw", "interest_kw", "level_kw", "resolution_kw", "ordinary", "tails", "usual")
+    parts = [part.name for part in fields(bank) if part.name != "layout"]
     return replace(bank, **{name: getattr(bank, name)[-channels:] for name in parts})
 
 
@@ -261,7 +263,8 @@ def _with_tails(bank: Bank, balance: BalanceFit | None, clean: _Clean) -> tuple[
     statistics = run.kept()
     for channel in range(channels):
         for place in range(tails.shape[1]):
-            tails[channel, place] = fit_tail(statistics[:, :, channel, place].ravel(), clean.days)
+            least = 1.0 if place == len(bank.layout.horizons) + DELAY else LEAST_SLOPE
+            tails[channel, place] = fit_tail(statistics[:, :, channel, place].ravel(), clean.days, least)
     bank = replace(bank, tails=np.concatenate([tails] * (len(bank.weights) // channels)))
     if balance is None or run.balance is None:
         return bank, balance

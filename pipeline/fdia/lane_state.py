@@ -21,7 +21,7 @@ _LARGE: Final = ("_raw", "_believed", "_path")
 _SMALL: Final = (
     "_model", "_row", "_origin", "_active", "_held", "_cause", "_deviation", "_opening", "_home",
     "_home_until", "_trail", "_trail_row", "_anchor_day", "_anchor_week", "_recent_z", "_activity",
-    "_frozen", "_copied", "_usual", "alarm_day", "alarm_week",
+    "_frozen", "_late", "_copied", "_usual", "alarm_day", "alarm_week",
 )  # fmt: skip
 
 
@@ -52,6 +52,7 @@ class LaneState:
         self._held, self._deviation, self._opening, self._trail, self._frozen = (
             np.zeros(count) for _ in range(5)
         )
+        self._late = np.zeros((count, len(layout.delays)), dtype=np.int64)
         self._active, self._copied = (np.zeros(count, dtype=np.bool_) for _ in range(2))
         self._recent_z, self._usual = np.empty((count, RECENT)), np.empty(count)
         self._activity = np.empty((count, len(SPREAD_MEMORY_DAYS)))
@@ -85,8 +86,9 @@ class LaneState:
         self._held[lanes] = self._trail[lanes] = NEVER
         for never in (self._home_until, self._trail_row, self._anchor_day, self._anchor_week):
             never[lanes] = LONG_AGO
-        for zero in (self._cause, self._deviation, self._opening, self._frozen, self._active, self._copied):
+        for zero in (self._cause, self._deviation, self._opening, self._frozen, self._late):
             zero[lanes] = 0
+        self._active[lanes] = self._copied[lanes] = False
         self._usual[lanes] = self._bank.usual[self._model[lanes], 1]
         self._activity[lanes] = self._bank.ordinary[self._model[lanes]][:, None]
 

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from pipeline.fdia.bank import FROZEN
-from pipeline.fdia.copies import match, run_length
+from pipeline.fdia.bank import DELAY, FROZEN
+from pipeline.fdia.copies import match, rarest, repeats_of, run_length
 from pipeline.fdia.lane_state import RECENT, SPREAD_MEMORY_DAYS, LaneState
 from pipeline.fdia.layout import REPLAY_ROWS, Booleans, Floats, Integers
 from pipeline.fdia.tails import NEVER, first_over, surprise
@@ -162,7 +162,7 @@ class Lanes(LaneState):
         pulse = np.abs(recent[:, 0] - recent[:, 3] + recent[:, 4])
         noise = np.abs(recent[:, :4]).sum(axis=1)
         side = np.column_stack([pulse, noise, self._repeats(pulse_kw)])
-        return np.concatenate([path, side, self._matches()], axis=1), residual_z
+        return np.concatenate([path, side, self._matches(), self._delays(pulse_kw)], axis=1), residual_z
 
     def _spread_kw(self, block: Integers) -> Floats:
         """By part of the day, times the activity of the last days."""
@@ -187,12 +187,21 @@ class Lanes(LaneState):
         level = self._bank.level_kw[self._model]
         return match(now, before, then, level_kw=level, resolution_kw=self._bank.resolution_kw[self._model])
 
+    def _delays(self, pulse_kw: Floats) -> Floats:
+        lags = np.concatenate([[0, 1], self._bank.layout.delays])
+        self._late = repeats_of(self._late, self._past(lags))
+        return np.where(np.isnan(pulse_kw), np.nan, self._rarest()[1])[:, None]
+
+    def _rarest(self) -> tuple[Integers, Floats]:
+        return rarest(self._late, self._bank.repeat[self._model])
+
     def _fresh(self, anchor: Integers) -> Booleans:
         """Which statistics rest on nothing that an earlier alarm rested on."""
-        reach = np.concatenate([self._bank.layout.horizons, [RECENT, RECENT - 1, 1], np.array(REPLAY_ROWS)])
+        reach = np.concatenate([self._bank.layout.horizons, [RECENT, RECENT - 1, 1], REPLAY_ROWS, [1]])
         since = (self._row - anchor)[:, None] >= reach
         at = len(self._bank.layout.horizons) + FROZEN
         since[:, at] = self._row - self._frozen >= anchor
+        since[:, -1] = self._row - self._rarest()[0] >= anchor
         return np.asarray(since)
 
     def _returning(self, pulse_kw: Floats, block: Integers, residual_z: Floats, fresh: Floats) -> Booleans:
@@ -233,8 +242,9 @@ class Lanes(LaneState):
         back = np.ones(len(leading), dtype=np.int64)
         on_path = leading < len(horizons)
         back[on_path] = horizons[leading[on_path]]
-        frozen = leading == len(horizons) + FROZEN
-        back[frozen] = np.maximum(1, self._frozen[frozen]).astype(np.int64)
+        for place, rows in ((FROZEN, self._frozen), (DELAY, self._rarest()[0])):
+            leads = leading == len(horizons) + place
+            back[leads] = np.maximum(1, rows[leads]).astype(np.int64)
         back = np.minimum(back, self._ring - 2)
         known = ~np.isnan(self._path[self._lane, (self._row - back) % self._ring, 0])
         back = np.where(known, back, 1)

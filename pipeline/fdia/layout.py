@@ -28,6 +28,7 @@ RECENT_WITHOUT_DAYS_MIN: Final = (15, 30, 60)
 LONGEST_WITHOUT_DAYS_MIN: Final = 150
 REPLAY_ROWS: Final = (1, 2, 4, 8)
 REPLAY_DAYS: Final = (1, 2, 7)
+LONGEST_DELAY_MIN: Final = 180
 BLOCK_MIN: Final = 15
 SEASON_WAVES: Final = (1, 2)
 CALENDAR_SIZE: Final = 1 + 6 + 2 * len(SEASON_WAVES)
@@ -112,6 +113,11 @@ class Layout:
     def replay_days(self) -> tuple[int, ...]:
         """How many days back a replay is looked for."""
         return tuple(days for days in REPLAY_DAYS if days * self.day_rows + REPLAY_ROWS[-1] < self.window)
+
+    @cached_property
+    def delays(self) -> Integers:
+        """How many rows late a signal is looked for; one that repeats its last row is frozen."""
+        return np.arange(2, max(2, round(60 * LONGEST_DELAY_MIN / self.cadence_s)) + 1)
 
     @cached_property
     def mixing(self) -> Floats:

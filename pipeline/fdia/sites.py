@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from pipeline.fdia.balance import OPEN_S, BalanceFit, Balances
-from pipeline.fdia.bank import FROZEN, NOISE, PULSE, REPLAY, Bank
+from pipeline.fdia.bank import FROZEN, NOISE, PULSE, SIDES, Bank
 from pipeline.fdia.lanes import Lanes
-from pipeline.fdia.layout import REPLAY_ROWS, Booleans, Floats, Integers, Layout
+from pipeline.fdia.layout import Booleans, Floats, Integers, Layout
 
 BALANCE: Final = -1
 """In place of a channel's statistic: the balance leads."""
@@ -173,5 +173,5 @@ def kind_codes(leading: Integers, layout: Layout) -> Integers:
     horizons = len(layout.horizons)
     on_path = [KINDS.index("step" if place <= 1 else "drift") for place in range(horizons)]
     side = {PULSE: "pulse", NOISE: "noise", FROZEN: "freeze"}
-    beside = [KINDS.index(side.get(place, "replay")) for place in range(REPLAY + len(REPLAY_ROWS))]
+    beside = [KINDS.index(side.get(place, "replay")) for place in range(SIDES)]
     return np.array([KINDS.index("balance"), *on_path, *beside], dtype=np.int64)[leading - BALANCE]

@@ -22,12 +22,13 @@ UNFITTED: Final = (np.inf, 0.0, 1.0, 1.0)
 """A scale on which nothing surprises."""
 
 
-def fit_tail(statistic: Floats, days: float) -> Floats:
+def fit_tail(statistic: Floats, days: float, least_slope: float = LEAST_SLOPE) -> Floats:
     """The scale of one statistic.
 
     Args:
         statistic: on clean rows; NaN where it is not there.
         days: how long the clean rows last.
+        least_slope: units per surprise above what clean rows show; 1 for what is −ln of a chance.
 
     Returns:
         Value, its surprise, and units per surprise below and above that value.
@@ -41,7 +42,7 @@ def fit_tail(statistic: Floats, days: float) -> Floats:
     excess = ordered[: int(count)] - value
     above = float(excess.mean()) if count >= 20 else (below if count >= 1 else 0.0)
     at_value = -np.log(count / days)
-    above = max(above, LEAST_SLOPE, _slope_of_ties(ordered, value, at_value, days))
+    above = max(above, least_slope, _slope_of_ties(ordered, value, at_value, days))
     return np.array([value, at_value, max(below, LEAST_SCALE), above])
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.fdia.attacks import AttackEvent, AttackKind, Signal, inject
+from pipeline.fdia.bank import DELAY
 from pipeline.fdia.detector import Detector, DetectorModel, Verdicts
 from pipeline.fdia.errors import DetectorError
 from pipeline.fdia.fitting import fit_detector
@@ -124,6 +125,36 @@ def test_an_attack_that_was_found_leaves_no_echo_at_its_end_nor_a_day_and_a_week
     for after in (slice(end, end + 4), slice(end + 40, end + 60), slice(end + 330, end + 350)):
         assert not (found.alarm_week[0, after] & ~clean.alarm_week[0, after]).any()
     assert not found.distrusted[0, 0, end]
+
+
+def late_by(rows: int, pulses: Floats, load: RegularSeries, first: int) -> Floats:
+    """The same pulses, those of the event late."""
+    from_row = first + START - rows
+    late = pulses.copy()
+    late[0, 0, START : START + LENGTH] = load.values_kw[0, from_row : from_row + LENGTH]
+    return late
+
+
+@pytest.mark.parametrize("rows", [2, 3])
+def test_a_signal_that_comes_late_is_found_by_the_rows_that_it_repeats(
+    model: DetectorModel, load: RegularSeries, first: int, rows: int
+) -> None:
+    pulses = load.values_kw[None, :, first:]
+    found = judge(model, load, first, late_by(rows, pulses, load, first), [])[0]
+    alarms = START + np.flatnonzero(found.alarm_week[0, START : START + LENGTH])
+    assert "replay" in Detector.kinds_of(model, found.leading[0, alarms])
+    assert found.distrusted[0, 0, START + 1]
+
+
+def test_a_coarse_meter_that_repeats_itself_raises_no_alarm_of_it(load: RegularSeries, first: int) -> None:
+    values = np.round(load.values_kw / 50.0) * 50.0
+    coarse = RegularSeries(load.stamps, load.cadence_s, load.channels, values)
+    model = fit_detector(coarse.part(0, first), "UTC")
+    found = judge(model, coarse, first, values[None, :, first:], [])[0]
+    late = len(model.layout.horizons) + DELAY
+    assert not (found.alarm[0] & (found.leading[0] == late)).any()
+    repeats = np.array([np.sum(values[0, lag:] == values[0, :-lag]) for lag in model.layout.delays])
+    assert (repeats > 100).all()
 
 
 def test_the_report_names_channel_kind_and_when_it_began(
