@@ -14,7 +14,7 @@ from pipeline.trading.rare_prices import NODES, RareIncome, spike_values
 from pipeline.trading.reference_plan import HALVES, stochastic_values
 
 PLAN_NODES: Final = 17
-RUNGS: Final = (-1.0, 0.0, 1.0, 15.0)
+RUNGS: Final = (-4.0, -1.0, 0.0, 1.0, 15.0)
 """Prices for which a value is asked, as multiples of the level above the last price."""
 
 
