@@ -1,6 +1,6 @@
 """Fitted parameters of channel detectors, stacked so that many run side by side."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -66,6 +66,10 @@ class Bank:
         if len(model) and (block == block[0]).all() and (model == model[0]).all():
             return np.asarray(np.matmul(self.weights[model[0], block[0]], inputs[:, :, None])[:, :, 0])
         return np.asarray(np.matmul(self.weights[model, block], inputs[:, :, None])[:, :, 0])
+
+
+ARRAYS: Final = tuple(part.name for part in fields(Bank) if part.name != "layout")
+"""Its parts that have a row a model."""
 
 
 def statistics_count(layout: Layout) -> int:

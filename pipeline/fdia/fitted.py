@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pipeline.fdia.balance import BalanceFit
-from pipeline.fdia.bank import Bank
+from pipeline.fdia.bank import ARRAYS, Bank
 from pipeline.fdia.detector import DetectorModel
 from pipeline.fdia.errors import DetectorError
 from pipeline.fdia.layout import Layout
@@ -18,17 +18,6 @@ from pipeline.whole_file import write_whole
 
 DETECTOR_FILE: Final = "detector.npz"
 FORMAT_VERSION: Final = 2
-_ARRAYS: Final = (
-    "weights",
-    "spread_kw",
-    "interest_kw",
-    "level_kw",
-    "resolution_kw",
-    "repeat",
-    "ordinary",
-    "tails",
-    "usual",
-)
 
 
 @dataclass(frozen=True)
@@ -78,7 +67,7 @@ class FittedDetector:
         for name, model in (("full", self.full), ("short", self.short)):
             if model is not None:
                 header[name] = _header(model)
-                arrays |= {f"{name}.{part}": getattr(model.bank, part) for part in _ARRAYS}
+                arrays |= {f"{name}.{part}": getattr(model.bank, part) for part in ARRAYS}
                 if model.balance is not None:
                     arrays[f"{name}.balance"] = model.balance.tails
         content = BytesIO()
@@ -125,7 +114,7 @@ def _header(model: DetectorModel) -> dict[str, Any]:
 
 def _model(header: dict[str, Any], name: str, arrays: Any) -> DetectorModel:
     layout = Layout(header["cadence_s"], header["site_tz"], header["days"])
-    bank = Bank(layout, **{part: arrays[f"{name}.{part}"] for part in _ARRAYS})
+    bank = Bank(layout, **{part: arrays[f"{name}.{part}"] for part in ARRAYS})
     balance = header["balance"]
     fit = None
     if balance is not None:

@@ -6,13 +6,13 @@ nominal rate of false alarms, counted as users count them (re-armed hourly). Wha
 part of a year meets seasons that it has not seen: its thresholds lie higher.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from pipeline.fdia.balance import BalanceFit, measure_balance
-from pipeline.fdia.bank import DELAY, Bank, interest_kw, log_shares, statistics_count
+from pipeline.fdia.bank import ARRAYS, DELAY, Bank, interest_kw, log_shares, statistics_count
 from pipeline.fdia.copies import repeat_rarity
 from pipeline.fdia.detector import DetectorModel, balance_deviations
 from pipeline.fdia.errors import DetectorError
@@ -113,7 +113,7 @@ def _cut(series: RegularSeries, layout: Layout, balance: BalanceFit | None) -> _
 
 def _cut_runs(series: RegularSeries, layout: Layout, balance: BalanceFit | None) -> _Clean:
     """Segments of a day, from where rows without a long gap begin: nothing is known before them."""
-    known = np.flatnonzero(~np.isnan(series.values_kw).all(axis=0))
+    known = np.flatnonzero(series.known)
     breaks = np.flatnonzero(np.diff(known) > LONG_GAP_HOURS * layout.hour_rows)
     firsts = known[np.concatenate([[0], breaks + 1])].tolist() if len(known) else []
     lasts = known[np.concatenate([breaks, [len(known) - 1]])].tolist() if len(known) else []
@@ -146,7 +146,7 @@ def _clean(
     fold = np.arange(len(starts)) * FOLDS // len(starts)
     length = int((end - starts).max())
     calendar = layout.calendar(series.stamps)
-    known = np.concatenate(([0], np.cumsum(~np.isnan(series.values_kw).all(axis=0))))
+    known = np.concatenate(([0], np.cumsum(series.known)))
     days = int((known[end] - known[starts]).sum()) * series.cadence_s / DAY_S
     return _Clean(series, calendar, deviations, starts, fold, first, end, length, burn_in, days)
 
@@ -189,8 +189,7 @@ def _resolution_kw(values_kw: Floats) -> float:
 
 
 def _last_fold(bank: Bank, channels: int) -> Bank:
-    parts = [part.name for part in fields(bank) if part.name != "layout"]
-    return replace(bank, **{name: getattr(bank, name)[-channels:] for name in parts})
+    return replace(bank, **{name: getattr(bank, name)[-channels:] for name in ARRAYS})
 
 
 @dataclass(frozen=True)
@@ -310,7 +309,7 @@ def _thresholds(bank: Bank, balance: BalanceFit | None, clean: _Clean) -> tuple[
 
 def _caution(series: RegularSeries) -> float:
     """By how much thresholds are raised that rest on less than a year of measured days."""
-    days = float((~np.isnan(series.values_kw).all(axis=0)).sum()) * series.cadence_s / DAY_S
+    days = float(series.known.sum()) * series.cadence_s / DAY_S
     return CAUTION * max(0.0, float(np.log(YEAR_DAYS / days)))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from grid.series import POWER_CHANNELS, BaseSeries
 from pipeline.fdia.balance import balance_sides
 from pipeline.fdia.errors import DetectorError
-from pipeline.fdia.layout import DAY_S, DAYS, Floats, Integers
+from pipeline.fdia.layout import DAY_S, DAYS, Booleans, Floats, Integers
 
 LONGEST_GAP_DAYS: Final = DAYS + 1
 """No row looks back across so many days."""
@@ -35,6 +35,11 @@ class RegularSeries:
     def __len__(self) -> int:
         return len(self.stamps)
 
+    @property
+    def known(self) -> Booleans:
+        """Rows in which a channel was measured."""
+        return np.asarray(~np.isnan(self.values_kw).all(axis=0))
+
     def part(self, first: int, end: int | None = None) -> "RegularSeries":
         """Rows [first, end)."""
         rows = slice(first, end)
@@ -43,8 +48,7 @@ class RegularSeries:
     def without_long_gaps(self) -> "RegularSeries":
         """Of a gap its first days alone, so that years without a meter cost nothing to learn from."""
         rows = np.arange(len(self))
-        known = ~np.isnan(self.values_kw).all(axis=0)
-        since = rows - np.maximum.accumulate(np.where(known, rows, 0))
+        since = rows - np.maximum.accumulate(np.where(self.known, rows, 0))
         kept = since * self.cadence_s <= LONGEST_GAP_DAYS * DAY_S
         return RegularSeries(self.stamps[kept], self.cadence_s, self.channels, self.values_kw[:, kept])
 
